@@ -1,0 +1,80 @@
+"""How settings read the process environment: secrets, lists, and the few files the gateway keeps itself.
+
+Secrets are read here and not through django-environ, which takes a value that starts with `$` for the name of
+another variable, and which keeps the newline at the end of a `NAME_FILE`.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
+
+
+def secret(name: str) -> str:
+    """The value of `NAME`, else the content of the file that `NAME_FILE` names, else "".
+
+    The file's surrounding white space is dropped: editors end files with a newline, credentials never do.
+    """
+    value = os.environ.get(name, "")
+    path = os.environ.get(f"{name}_FILE", "")
+    if value or not path:
+        return value
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ImproperlyConfigured(f"{name}_FILE names a file that cannot be read: {reason}.") from None
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str) -> bool:
+    word = os.environ.get(name, "").strip().lower()
+    if word in TRUE_WORDS | FALSE_WORDS:
+        return word in TRUE_WORDS
+    raise ImproperlyConfigured(f"{name} must be true or false.")
+
+
+def whole_number(name: str, default: int, *, least: int = 1) -> int:
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return default
+    if raw.isascii() and raw.isdigit() and int(raw) >= least:
+        return int(raw)
+    raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}.")
+
+
+def words(name: str) -> list[str]:
+    """A comma-separated list, blanks dropped."""
+    return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret that is made on first use and kept in `path` (mode 0600)."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def sandbox_state(path: Path) -> Mapping[str, Any] | None:
+    """What `manage.py sandbox` wrote when it turned the sandbox on; None while it is off."""
+    try:
+        state = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise ImproperlyConfigured(f"{path.name} in SMS_DATA_DIR is damaged: run `manage.py sandbox off`.") from None
+    return state if isinstance(state, dict) else None

@@ -1,0 +1,16 @@
+"""The console, health and, when it is on, the sandbox. Webhook paths are not here: accounts choose them."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from openclaw_sms.web import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
+]
+if settings.SMS_SANDBOX:
+    urlpatterns.append(path("sandbox/", include("openclaw_sms.sandbox.urls")))
