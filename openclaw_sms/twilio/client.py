@@ -1,0 +1,227 @@
+"""Sending texts through Twilio's REST API and looking up what became of them, with the official library.
+
+Every call has a time limit and is made once. A failure is a `TwilioError` that says whether Twilio may have
+accepted the text; whether to post again is decided elsewhere. The library is loaded with the first client,
+not with this module: it takes a quarter of a second that commands which send nothing need not pay.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from twilio.base.exceptions import TwilioException
+
+from openclaw_sms.twilio.callbacks import is_loopback, status_callback_url
+from openclaw_sms.twilio.errors import QUESTION_UNANSWERED, UNREADABLE_ANSWER, TwilioError, TwilioFault
+
+__all__ = [
+    "API_BASE_URL",
+    "Credentials",
+    "Found",
+    "InsecureApiBase",
+    "Outgoing",
+    "Sent",
+    "TwilioClient",
+    "status_callback_url",
+]
+
+API_BASE_URL = "https://api.twilio.com"
+DEFAULT_TIMEOUT = timedelta(seconds=10)
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An account, and either its auth token or an API key; a complete API key is preferred."""
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    api_key_sid: str = ""
+    api_key_secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One text to post. `from_number` is used alone; without it the Messaging Service picks a sender."""
+
+    to: str = field(repr=False)
+    body: str = field(repr=False)
+    from_number: str = field(default="", repr=False)
+    messaging_service_sid: str = ""
+    status_callback: str = field(default="", repr=False)
+    media_urls: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Twilio accepted a text. num_segments is 0 at this point when a Messaging Service picks the sender."""
+
+    sid: str
+    status: str
+    error_code: int | None
+    num_segments: int | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A text as Twilio knows it. created_at is aware, in UTC, in whole seconds."""
+
+    sid: str
+    status: str
+    body: str = field(repr=False)
+    error_code: int | None
+    created_at: datetime | None
+
+
+class InsecureApiBase(ValueError):
+    """The API base URL would show the credentials to strangers, or is no URL."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "TWILIO_API_BASE_URL must be an https URL without user, query or fragment; "
+            "plain http is allowed to this machine only (localhost, 127.0.0.1, ::1)."
+        )
+
+
+class TwilioClient:
+    """One account's access to the Messages resource. Safe to share between threads."""
+
+    def __init__(
+        self, credentials: Credentials, *, base_url: str = API_BASE_URL, timeout: timedelta = DEFAULT_TIMEOUT
+    ) -> None:
+        """timeout: for the connection, and for each wait for data. Raises InsecureApiBase."""
+        _refuse_insecure(base_url)
+        from twilio.rest import Client
+
+        from openclaw_sms.twilio.transport import Transport
+
+        self._transport = Transport(base_url, timeout)
+        username, password = _login(credentials)
+        self._messages: Any = Client(
+            username,
+            password,
+            account_sid=_path_segment(credentials.account_sid),
+            http_client=self._transport,
+            # Not empty, so that the library does not look into the process's environment.
+            environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
+            user_agent_extensions=["openclaw-sms"],
+        ).messages
+
+    def send(self, outgoing: Outgoing) -> Sent:
+        """Post one text, once. Raises TwilioError; an `uncertain` one means Twilio may have accepted the text."""
+        return _understood(lambda: _sent(self._messages.create(**_parameters(outgoing))), UNREADABLE_ANSWER)
+
+    def sent_since(self, *, to: str, from_number: str, since: datetime, limit: int = 50) -> list[Found]:
+        """Texts from us to `to`, newest first, at most `limit`; an empty `from_number` means any sender.
+
+        since: aware; Twilio keeps whole seconds by its own clock, so leave a margin. Raises TwilioError.
+        Twilio filters by the date a text was *sent*, which one still in its queue does not have: so the
+        newest are fetched without that filter and chosen here by the date they were created.
+        """
+        sender = {"from_": from_number} if from_number else {}
+        messages = _understood(
+            lambda: [
+                _found(message)
+                for message in self._messages.list(to=to, limit=limit, **sender)
+                if message.direction != "inbound"
+            ],
+            QUESTION_UNANSWERED,
+        )
+        earliest = since.replace(microsecond=0)
+        recent = [found for found in messages if found.created_at is None or found.created_at >= earliest]
+        return sorted(recent, key=lambda found: found.created_at or earliest, reverse=True)
+
+    def message(self, sid: str) -> Found:
+        """One text by its sid. Raises TwilioError, with `http_status` 404 when Twilio does not know it."""
+        return _understood(lambda: _found(self._messages(_path_segment(sid)).fetch()), QUESTION_UNANSWERED)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _refuse_insecure(base_url: str) -> None:
+    try:
+        base = urlsplit(base_url)
+        host, _ = base.hostname or "", base.port
+    except ValueError:
+        raise InsecureApiBase from None
+    is_plain = not (base.query or base.fragment or "@" in base.netloc)
+    is_private = base.scheme == "https" or (base.scheme == "http" and is_loopback(host))
+    if not (host and is_plain and is_private):
+        raise InsecureApiBase
+
+
+def _login(credentials: Credentials) -> tuple[str, str]:
+    has_api_key = credentials.api_key_sid and credentials.api_key_secret
+    username = credentials.api_key_sid if has_api_key else credentials.account_sid
+    password = credentials.api_key_secret if has_api_key else credentials.auth_token
+    return _header_text(username), _header_text(password)
+
+
+def _header_text(text: str) -> str:
+    """`text` so that the HTTP library, which encodes credentials as latin-1, sends it as UTF-8 (RFC 7617)."""
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
+def _path_segment(sid: str) -> str:
+    """`sid` as one segment of a path; the library inserts it as it is."""
+    return quote(sid, safe="")
+
+
+def _parameters(outgoing: Outgoing) -> dict[str, Any]:
+    sender = (
+        {"from_": outgoing.from_number}
+        if outgoing.from_number
+        else {"messaging_service_sid": outgoing.messaging_service_sid}
+    )
+    optional = {
+        "body": outgoing.body,
+        "status_callback": outgoing.status_callback,
+        "media_url": list(outgoing.media_urls),
+    }
+    return {"to": outgoing.to, **{name: value for name, value in (sender | optional).items() if value}}
+
+
+def _understood(ask: Callable[[], Answer], otherwise: TwilioFault) -> Answer:
+    """The answer, or `otherwise` when Twilio's JSON is not what the library or we expect of it."""
+    try:
+        return ask()
+    except (TwilioException, AttributeError, LookupError, TypeError, ValueError):
+        pass  # raised below: the original exception would quote the answer
+    raise TwilioError(otherwise)
+
+
+def _sent(message: Any) -> Sent:
+    return Sent(
+        sid=_sid_of(message),
+        status=str(message.status or ""),
+        error_code=_number(message.error_code),
+        num_segments=_number(message.num_segments),
+        created_at=message.date_created,
+    )
+
+
+def _found(message: Any) -> Found:
+    return Found(
+        sid=_sid_of(message),
+        status=str(message.status or ""),
+        body=str(message.body or ""),
+        error_code=_number(message.error_code),
+        created_at=message.date_created,
+    )
+
+
+def _sid_of(message: Any) -> str:
+    if not isinstance(message.sid, str) or not message.sid:
+        raise ValueError("no sid")
+    return message.sid
+
+
+def _number(value: Any) -> int | None:
+    """Twilio gives some numbers as text."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else None
