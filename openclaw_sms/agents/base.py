@@ -1,0 +1,97 @@
+"""The seam between a text and whatever answers it.
+
+Defines what an agent is asked, what it must offer and how it fails. Refuses to know any backend, and keeps
+texts and numbers out of every repr, because reprs end in logs.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+class Role(enum.Enum):
+    """Who wrote an earlier text of the conversation."""
+
+    USER = "user"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier text of the conversation, as it was received or sent."""
+
+    role: Role
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One text for an agent to answer.
+
+    `sender` is E.164. `received_at` is aware. `attempt` counts from 1; above 1, an earlier try may already
+    have reached the agent. `history` is oldest first and does not contain `text`.
+    """
+
+    text: str = field(repr=False)
+    sender: str = field(repr=False)
+    account: str
+    message_sid: str
+    received_at: datetime
+    attempt: int
+    history: tuple[Turn, ...] = field(default=(), repr=False)
+
+    @property
+    def session_key(self) -> str:
+        """The key under which an OpenClaw gateway keeps this sender's direct conversation."""
+        return f"agent:main:sms:direct:{self.sender}"
+
+
+class Agent(Protocol):
+    """Something that answers texts. One instance serves all worker threads at once."""
+
+    name: str
+    history_turns: int
+    """How many earlier turns it wants in `Question.history`; 0 means it keeps its own history."""
+
+    def answer(self, question: Question) -> str:
+        """The reply in markdown; an empty one means that nothing is to be sent. Raises only `AgentError`."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections. No answer may be asked for afterwards."""
+        ...
+
+
+class AgentErrorCode(enum.StrEnum):
+    """The stable, documented names of what can go wrong; equal to their plain strings."""
+
+    UNREACHABLE = "agent_unreachable"
+    BUSY = "agent_busy"
+    TIMEOUT = "agent_timeout"
+    REFUSED = "agent_refused"
+    FAILED = "agent_failed"
+    MISBEHAVED = "agent_misbehaved"
+    NOT_CONFIGURED = "agent_not_configured"
+
+
+class AgentError(Exception):
+    """No reply was obtained.
+
+    `str()` is one sentence for the operator, with the next step in it; it holds no text, number, token or
+    credential. `retryable` is true only when the agent cannot have begun to work on the text, since asking
+    twice may make it act twice. `retry_after` is how long the agent asked to be left alone, if it said so.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        sentence: str,
+        *,
+        retryable: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.retryable = retryable
+        self.retry_after = retry_after

@@ -1,0 +1,76 @@
+"""`SMS_AGENT=package.module:function`."""
+
+import pytest
+
+from openclaw_sms.agents import AgentError
+from openclaw_sms.agents.python_callable import PythonCallable
+from tests.agents.cast import QUESTION, TEXT, assert_is_for_the_operator
+
+HERE = "tests.agents.functions"
+
+
+def test_the_function_answers() -> None:
+    assert PythonCallable(f"{HERE}:shout").answer(QUESTION) == TEXT.upper()
+
+
+def test_a_dotted_function_is_found_inside_its_class() -> None:
+    assert PythonCallable(f"{HERE}:Desk.answer").answer(QUESTION) == f"desk: {TEXT}"
+
+
+def test_none_means_no_reply() -> None:
+    assert PythonCallable(f"{HERE}:stay_silent").answer(QUESTION) == ""
+
+
+@pytest.mark.parametrize(("function", "kind"), [("repeat_and_fail", "LookupError"), ("leave", "SystemExit")])
+def test_what_the_function_raises_is_named_by_type_only_and_not_retried(function: str, kind: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        PythonCallable(f"{HERE}:{function}").answer(QUESTION)
+    assert (caught.value.code, caught.value.retryable) == ("agent_failed", False)
+    assert kind in str(caught.value)
+    assert caught.value.__context__ is None
+    assert_is_for_the_operator(caught.value)
+
+
+def test_an_agent_error_of_the_function_is_passed_on_as_it_is() -> None:
+    with pytest.raises(AgentError, match="The queue is full") as caught:
+        PythonCallable(f"{HERE}:ask_for_patience").answer(QUESTION)
+    assert caught.value.retryable
+    assert caught.value.retry_after is not None
+
+
+@pytest.mark.parametrize(("function", "kind"), [("count", "int"), ("return_a_coroutine", "coroutine")])
+def test_anything_but_a_string_is_misbehaviour(function: str, kind: str) -> None:
+    with pytest.raises(AgentError, match=f"returned {kind}") as caught:
+        PythonCallable(f"{HERE}:{function}").answer(QUESTION)
+    assert caught.value.code == "agent_misbehaved"
+    assert_is_for_the_operator(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("tests.agents.nowhere:shout", "names the module tests.agents.nowhere, but there is none"),
+        ("nowhere.at.all:shout", "names the module nowhere.at.all, but there is none"),
+        ("tests.agents.module_missing_its_own:x", "imports a_package_nobody_installed, which is missing"),
+        ("tests.agents.broken_module:x", "cannot be imported .RuntimeError."),
+        (f"{HERE}:whisper", "has no whisper"),
+        (f"{HERE}:Desk.whisper", "has no Desk.whisper"),
+        (f"{HERE}:NOT_A_FUNCTION", "is not a function"),
+        (f"{HERE}:answer_later", "is an async function"),
+        (f"{HERE}:async_desk", "is an async function"),
+        (f"{HERE}:", "not of the form"),
+        (":shout", "not of the form"),
+        (f"{HERE}:shout:", "not of the form"),
+        (f"{HERE}:shout()", "not of the form"),
+        ("http://user:hush@agent/", "not of the form"),
+        (".relative:shout", "not of the form"),
+    ],
+)
+def test_what_cannot_be_called_is_refused_when_built(spec: str, problem: str) -> None:
+    with pytest.raises(AgentError, match=problem) as caught:
+        PythonCallable(spec)
+    assert (caught.value.code, caught.value.retryable) == ("agent_not_configured", False)
+    assert "SMS_AGENT" in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "the reason stays here" not in str(caught.value)
+    assert_is_for_the_operator(caught.value)
