@@ -1,0 +1,1 @@
+"""Who may talk: the pure policy, pairing, and the trail of who decided. Texts nobody."""

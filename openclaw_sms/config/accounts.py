@@ -1,0 +1,302 @@
+"""What every account's settings finally are: its row, else the environment (default account only), else a default.
+
+This module answers questions; it decides nothing about texts. The answers are kept for a few seconds, so that the
+webhook reads no table before it has checked a signature, and a change is still in effect "within seconds".
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from openclaw_sms.config import sources
+from openclaw_sms.config.sources import ANYONE, AccountEnvironment, ConfigurationError
+from openclaw_sms.models import AllowedSender, DmPolicy, SenderSource, SmsAccount
+from openclaw_sms.twilio.client import Credentials
+from openclaw_sms.twilio.payloads import Expected
+from openclaw_sms.twilio.signature import SigningKeys
+
+DEFAULT_ID = "default"
+SANDBOX_ID = "sandbox"
+DEFAULT_WEBHOOK_PATH = "/webhooks/sms"
+DEFAULT_TEXT_CHUNK_LIMIT = 1500
+LARGEST_TEXT_CHUNK = 1600
+# Paths that are ours. An account's webhook may be anywhere else.
+RESERVED_PATHS = ("/admin", "/api", "/sandbox", "/static", "/healthz", "/readyz", "/metrics")
+FRESH_FOR = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account's effective settings. `pk` is its row; `id` is what people and commands call it."""
+
+    pk: int
+    id: str
+    name: str = ""
+    enabled: bool = True
+    account_sid: str = ""
+    auth_token: str = field(default="", repr=False)
+    secondary_auth_token: str = field(default="", repr=False)
+    api_key_sid: str = ""
+    api_key_secret: str = field(default="", repr=False)
+    shared_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    from_number: str = ""
+    messaging_service_sid: str = ""
+    default_to: str = ""
+    webhook_path: str = DEFAULT_WEBHOOK_PATH
+    public_webhook_url: str = ""
+    validation_disabled: bool = False
+    dm_policy: DmPolicy = DmPolicy.PAIRING
+    allow_from: frozenset[str] = frozenset()
+    text_chunk_limit: int = DEFAULT_TEXT_CHUNK_LIMIT
+
+    @property
+    def configured(self) -> bool:
+        """Able to send: the reference channel's rule. A webhook URL is not needed for that."""
+        return bool(self.account_sid and self.auth_token and (self.from_number or self.messaging_service_sid))
+
+    @property
+    def serves_webhook(self) -> bool:
+        """Able to receive: switched on, complete, and with something to check signatures against."""
+        return self.enabled and self.configured and (self.validation_disabled or bool(self.public_webhook_url))
+
+    @property
+    def signing_keys(self) -> SigningKeys:
+        tokens = tuple(filter(None, (self.auth_token, self.secondary_auth_token)))
+        return SigningKeys(auth_tokens=tokens, shared_keys=self.shared_keys)
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(
+            account_sid=self.account_sid,
+            auth_token=self.auth_token,
+            api_key_sid=self.api_key_sid,
+            api_key_secret=self.api_key_secret,
+        )
+
+    @property
+    def expected(self) -> Expected:
+        return Expected(
+            account_sid=self.account_sid,
+            from_number=self.from_number,
+            messaging_service_sid=self.messaging_service_sid,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """All accounts, as they were at one moment."""
+
+    by_id: Mapping[str, Account]
+    by_path: Mapping[str, Account]
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def default(self) -> Account | None:
+        """`default` if there is one, else the first by name."""
+        if DEFAULT_ID in self.by_id:
+            return self.by_id[DEFAULT_ID]
+        return next(iter(self.by_id.values()), None)
+
+    def by_pk(self, pk: int) -> Account | None:
+        return next((account for account in self.by_id.values() if account.pk == pk), None)
+
+
+class NoAccount(ConfigurationError):
+    code = "no_account"
+
+
+def choose(account_id: str | None) -> Account:
+    """The account called `account_id`, or the default one. Raises `NoAccount` with what to do."""
+    accounts = load()
+    if account_id is None:
+        if accounts.default is None:
+            raise NoAccount(
+                "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, "
+                "or add one in the console under Accounts."
+            )
+        return accounts.default
+    wanted = normalise_id(account_id)
+    if not wanted:
+        raise NoAccount("--account needs an account id.")
+    if wanted not in accounts.by_id:
+        known = ", ".join(accounts.by_id) or "none"
+        raise NoAccount(f"There is no account called {wanted!r}. Accounts: {known}.")
+    return accounts.by_id[wanted]
+
+
+def default_region() -> str | None:
+    """The country of numbers that are written without a country code; None: such numbers are errors."""
+    return settings.SMS_DEFAULT_REGION or None
+
+
+def normalise_id(raw: str) -> str:
+    """`" Support Team "` → `support-team`."""
+    return "-".join(raw.strip().lower().split())
+
+
+def normalise_path(raw: str) -> str:
+    """One spelling of a webhook path: a leading slash, none at the end. Blank is the default path."""
+    path = "/" + raw.strip().strip("/")
+    return path if path != "/" else DEFAULT_WEBHOOK_PATH
+
+
+def is_reserved(path: str) -> bool:
+    """Whether the normalised `path` is one of the gateway's own, or below one."""
+    return any(path == reserved or path.startswith(reserved + "/") for reserved in RESERVED_PATHS)
+
+
+def ensure_rows() -> None:
+    """Give the accounts that the environment or the sandbox defines a row to hang conversations on."""
+    wanted = []
+    if sources.names_an_account():
+        wanted.append(DEFAULT_ID)
+    if settings.SMS_SANDBOX:
+        wanted.append(SANDBOX_ID)
+    for account_id in wanted:
+        SmsAccount.objects.get_or_create(account_id=account_id)
+
+
+def load() -> Accounts:
+    """The accounts as they are now, read from the database and the environment.
+
+    Raises `ConfigurationError` for a setting that cannot be used.
+    """
+    if settings.SMS_SANDBOX and sources.names_an_account():
+        raise ConfigurationError(
+            "The sandbox is on and TWILIO_… variables are set: run `manage.py sandbox off`, or unset the variables."
+        )
+    ensure_rows()
+    env = sources.account_environment(default_region())
+    listed = _listed_senders()
+    resolved = [_resolve(row, env, listed.get(row.pk, ())) for row in SmsAccount.objects.order_by("account_id")]
+    return _index([account for account in resolved if _is_listed(account)])
+
+
+def _is_listed(account: Account) -> bool:
+    """The sandbox's account exists only while the sandbox is on; its conversations stay readable."""
+    return account.id != SANDBOX_ID or bool(settings.SMS_SANDBOX)
+
+
+def _listed_senders() -> dict[int, list[str]]:
+    """Numbers by account row, from configuration and console. Paired senders are `access`' to look up."""
+    rows = AllowedSender.objects.exclude(source=SenderSource.PAIRING).values_list("account_id", "number")
+    listed: dict[int, list[str]] = {}
+    for pk, number in rows:
+        listed.setdefault(pk, []).append(number)
+    return listed
+
+
+def _resolve(row: SmsAccount, env: AccountEnvironment, listed: list[str] | tuple[str, ...]) -> Account:
+    if row.account_id == SANDBOX_ID:
+        env = _sandbox_environment()
+    elif row.account_id != DEFAULT_ID:
+        env = AccountEnvironment()
+    limit = row.text_chunk_limit or env.text_chunk_limit or DEFAULT_TEXT_CHUNK_LIMIT
+    return Account(
+        pk=row.pk,
+        id=row.account_id,
+        name=row.name or "",
+        enabled=row.enabled,
+        account_sid=_first(row.account_sid, env.account_sid).strip(),
+        auth_token=_first(row.auth_token, env.auth_token).strip(),
+        secondary_auth_token=_first(row.secondary_auth_token, env.secondary_auth_token).strip(),
+        api_key_sid=env.api_key_sid,
+        api_key_secret=env.api_key_secret,
+        shared_keys=env.shared_keys,
+        from_number=_first(row.from_number, env.from_number),
+        messaging_service_sid=_first(row.messaging_service_sid, env.messaging_service_sid).strip(),
+        default_to=row.default_to or "",
+        webhook_path=normalise_path(_first(row.webhook_path, env.webhook_path)),
+        public_webhook_url=_first(row.public_webhook_url, env.public_webhook_url).strip(),
+        # Either may open the door, neither closes the other's: the reference channel's rule.
+        validation_disabled=bool(row.dangerously_disable_signature_validation) or env.validation_disabled,
+        dm_policy=DmPolicy(row.dm_policy or DmPolicy.PAIRING),
+        allow_from=frozenset([*listed, *env.allow_from]),
+        text_chunk_limit=min(limit, LARGEST_TEXT_CHUNK),
+    )
+
+
+def _first(row: str | None, env: str) -> str:
+    """The row's value wins, even a blank one; null is "not set here"."""
+    return env if row is None else row
+
+
+def _sandbox_environment() -> AccountEnvironment:
+    state = settings.SMS_SANDBOX or {}
+    return AccountEnvironment(
+        account_sid=str(state.get("account_sid", "")),
+        auth_token=str(state.get("auth_token", "")),
+        from_number=str(state.get("from_number", "")),
+        public_webhook_url=str(state.get("public_webhook_url", "")),
+    )
+
+
+def _index(accounts: list[Account]) -> Accounts:
+    by_path: dict[str, Account] = {}
+    conflicts = []
+    for account in accounts:
+        if not account.serves_webhook:
+            continue
+        if is_reserved(account.webhook_path):
+            conflicts.append(f"Account {account.id}: webhookPath {account.webhook_path} belongs to the gateway.")
+        elif account.webhook_path in by_path:
+            owner = by_path[account.webhook_path].id
+            conflicts.append(f"Account {account.id}: webhookPath {account.webhook_path} belongs to {owner}.")
+        else:
+            by_path[account.webhook_path] = account
+    return Accounts({account.id: account for account in accounts}, by_path, tuple(conflicts))
+
+
+class _Cache:
+    """The accounts, at most `FRESH_FOR` old. One thread reloads; the others are served what there is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._accounts: Accounts | None = None
+        self._stale_at = 0.0
+
+    def get(self) -> Accounts:
+        known = self._accounts
+        if known is not None and (time.monotonic() < self._stale_at or not self._lock.acquire(blocking=False)):
+            return known
+        if known is None:
+            self._lock.acquire()
+        try:
+            self._accounts = self._reloaded(known)
+            self._stale_at = time.monotonic() + FRESH_FOR.total_seconds()
+            return self._accounts
+        finally:
+            self._lock.release()
+
+    def _reloaded(self, known: Accounts | None) -> Accounts:
+        """While the database cannot be read, what was known goes on holding: forged posts still draw a 403."""
+        try:
+            return load()
+        except DatabaseError:
+            if known is None:
+                raise
+            return known
+
+    def forget(self) -> None:
+        self._accounts = None
+
+
+_cache = _Cache()
+
+
+def current() -> Accounts:
+    """The accounts, at most `FRESH_FOR` old. For the webhook and the worker; commands use `load`."""
+    return _cache.get()
+
+
+def forget() -> None:
+    """Make the next `current()` read afresh: after a change in this process, and between tests."""
+    _cache.forget()
+
+
+__all__ = ["ANYONE", "Account", "Accounts", "NoAccount", "choose", "current", "forget", "load"]

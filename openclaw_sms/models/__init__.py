@@ -1,0 +1,33 @@
+"""What is stored, and which changes of it are legal. When a change happens is decided above, never in `save()`."""
+
+from openclaw_sms.models.access import AllowedSender, AuditEvent, PairingRequest, SenderSource
+from openclaw_sms.models.account import DmPolicy, SmsAccount
+from openclaw_sms.models.conversation import Conversation
+from openclaw_sms.models.inbound import WAITING, InboundMessage
+from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
+from openclaw_sms.models.reasons import FIXES, Reason
+from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
+
+__all__ = [
+    "FIXES",
+    "UNSENT",
+    "WAITING",
+    "AllowedSender",
+    "AuditEvent",
+    "Conversation",
+    "Delivery",
+    "DeliveryEvent",
+    "DmPolicy",
+    "IllegalMove",
+    "InboundMessage",
+    "InboundState",
+    "OutboundKind",
+    "OutboundMessage",
+    "OutboundPart",
+    "PairingRequest",
+    "PairingState",
+    "PartState",
+    "Reason",
+    "SenderSource",
+    "SmsAccount",
+]

@@ -1,0 +1,78 @@
+"""A text column that is encrypted at rest.
+
+A value that cannot be decrypted raises: handing the ciphertext on as if it were the token would send it to Twilio.
+"""
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import Expression
+
+PREFIX = "fernet:"
+DERIVATION_CONTEXT = b"openclaw-sms secrets at rest"
+
+
+class WrongEncryptionKey(ImproperlyConfigured):
+    """A stored secret was encrypted with a key that is not configured."""
+
+    code = "wrong_encryption_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A stored secret cannot be decrypted: put the key it was stored with into SMS_ENCRYPTION_KEYS "
+            "(or SECRET_KEY back to what it was), or enter the secret again."
+        )
+
+
+if TYPE_CHECKING:
+    NullableText = models.TextField[str | None, str | None]
+else:
+    NullableText = models.TextField
+
+
+class EncryptedTextField(NullableText):
+    """Text, stored as `fernet:…`. Keys: SMS_ENCRYPTION_KEYS (the first encrypts, all decrypt), else SECRET_KEY's."""
+
+    def from_db_value(self, value: str | None, expression: Expression, connection: BaseDatabaseWrapper) -> str | None:
+        return value if value is None or value == "" else decrypt(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return value if value is None or value == "" else encrypt(str(value))
+
+
+def encrypt(value: str) -> str:
+    return PREFIX + _keyring().encrypt(value.encode()).decode()
+
+
+def decrypt(stored: str) -> str:
+    """The value behind `stored`. Raises `WrongEncryptionKey` for any text that is not ours to read."""
+    if not stored.startswith(PREFIX):
+        raise WrongEncryptionKey
+    try:
+        return _keyring().decrypt(stored.removeprefix(PREFIX).encode()).decode()
+    except InvalidToken:
+        raise WrongEncryptionKey from None
+
+
+def _keyring() -> MultiFernet:
+    keys = settings.SMS_ENCRYPTION_KEYS
+    if not keys:
+        return MultiFernet([_derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        raise ImproperlyConfigured(
+            "SMS_ENCRYPTION_KEYS must be a comma-separated list of Fernet keys (32 bytes, url-safe base64)."
+        ) from None
+
+
+def _derived(secret_key: str) -> Fernet:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=DERIVATION_CONTEXT)
+    return Fernet(base64.urlsafe_b64encode(derivation.derive(secret_key.encode())))

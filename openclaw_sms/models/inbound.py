@@ -1,0 +1,50 @@
+"""A text somebody sent us, from the moment it is on the disk."""
+
+from django.db import models
+from django.db.models import Q
+
+from openclaw_sms.models.account import SmsAccount
+from openclaw_sms.models.reasons import Reason
+from openclaw_sms.models.states import INBOUND_MOVES, InboundState, StatefulModel
+
+WAITING = (InboundState.RECEIVED, InboundState.PROCESSING)
+
+
+class InboundMessage(StatefulModel):
+    """One text, once for ever per `(account, sid)`. `form` is the signed body exactly as it came."""
+
+    MOVES = INBOUND_MOVES
+
+    account = models.ForeignKey(SmsAccount, on_delete=models.PROTECT, related_name="inbound_messages")
+    sid = models.CharField("MessageSid", max_length=64)
+    sender = models.CharField(max_length=64)
+    body = models.TextField(blank=True)
+    form = models.BinaryField()
+    state = models.CharField(max_length=16, choices=InboundState.choices, default=InboundState.RECEIVED)
+    reason = models.CharField(max_length=32, choices=Reason.choices, default=Reason.NONE, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "text received"
+        verbose_name_plural = "texts received"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "sid"], name="text_is_stored_once"),
+        ]
+        indexes = [
+            # claim_next: the oldest text of one sender that is not finished
+            models.Index(
+                fields=["account", "sender", "id"],
+                condition=Q(state__in=WAITING),
+                name="inbound_waiting_by_sender",
+            ),
+            # the thread of one conversation
+            models.Index(fields=["account", "sender", "received_at"], name="inbound_thread"),
+        ]
+
+    def __str__(self) -> str:
+        return self.sid

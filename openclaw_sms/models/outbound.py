@@ -1,0 +1,130 @@
+"""A text we send, in parts, and what Twilio reported of each."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from openclaw_sms.models.account import SmsAccount
+from openclaw_sms.models.conversation import Conversation
+from openclaw_sms.models.inbound import InboundMessage
+from openclaw_sms.models.reasons import Reason
+from openclaw_sms.models.states import PART_MOVES, Delivery, PartState, StatefulModel
+
+UNSENT = (PartState.QUEUED, PartState.SENDING, PartState.CHECKING)
+
+
+class OutboundKind(models.TextChoices):
+    REPLY = "reply", "agent's reply"
+    PAIRING = "pairing", "pairing code"
+    NOTICE = "notice", "notice"
+    APOLOGY = "apology", "apology"
+    MESSAGE = "message", "message"
+
+
+class OutboundMessage(models.Model):
+    """What was said, whole. `in_reply_to` is unique per kind: a turn that is repeated cannot answer twice."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="outbound_messages")
+    kind = models.CharField(max_length=16, choices=OutboundKind.choices)
+    in_reply_to = models.ForeignKey(
+        InboundMessage, on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
+    )
+    text = models.TextField()
+    author = models.CharField(max_length=150, blank=True, help_text="agent, gateway, cli:NAME or console:NAME")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "text sent"
+        verbose_name_plural = "texts sent"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["in_reply_to", "kind"],
+                condition=Q(in_reply_to__isnull=False),
+                name="text_is_answered_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["conversation", "created_at"], name="outbound_thread")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class OutboundPart(StatefulModel):
+    """One SMS. `token` is our own id for it, carried in the StatusCallback, known before Twilio's `sid` is."""
+
+    MOVES = PART_MOVES
+
+    message = models.ForeignKey(OutboundMessage, on_delete=models.CASCADE, related_name="parts")
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="outbound_parts")
+    number = models.PositiveSmallIntegerField(help_text="1 for the first part")
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    body = models.TextField()
+    encoding = models.CharField(max_length=8)
+    segments = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=16, choices=PartState.choices, default=PartState.QUEUED)
+    sid = models.CharField("MessageSid", max_length=64, blank=True)
+    delivery = models.CharField(max_length=16, choices=Delivery.choices, default=Delivery.UNKNOWN, blank=True)
+    error_code = models.PositiveIntegerField(null=True, blank=True)
+    reason = models.CharField(max_length=32, choices=Reason.choices, default=Reason.NONE, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    checks = models.PositiveSmallIntegerField(default=0, help_text="times Twilio was asked about this part")
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    posted_at = models.DateTimeField(null=True, blank=True, help_text="when the last post began")
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "part"
+        ordering = ["message", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["message", "number"], name="parts_of_a_message_are_numbered"),
+            models.UniqueConstraint(fields=["sid"], condition=~Q(sid=""), name="part_has_its_own_sid"),
+        ]
+        indexes = [
+            # the outbox: the oldest unsent part of a conversation
+            models.Index(
+                fields=["conversation", "message", "number"],
+                condition=Q(state__in=UNSENT),
+                name="part_unsent_by_conversation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sid or str(self.token)
+
+    def block_rest(self) -> None:
+        """Hold back the later parts of the message: half an answer with a hole in it misleads."""
+        self._later().filter(state=PartState.QUEUED).update(state=PartState.BLOCKED)
+
+    def release_rest(self) -> None:
+        """Let the parts that `block_rest` held go on."""
+        self._later().filter(state=PartState.BLOCKED).update(state=PartState.QUEUED)
+
+    def _later(self) -> models.QuerySet["OutboundPart"]:
+        return OutboundPart.objects.filter(message_id=self.message_id, number__gt=self.number)
+
+
+class DeliveryEvent(models.Model):
+    """One status report, as it came. Kept without a part when the report was faster than our own bookkeeping."""
+
+    account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="+")
+    part = models.ForeignKey(OutboundPart, on_delete=models.CASCADE, null=True, related_name="events")
+    sid = models.CharField(max_length=64)
+    status = models.CharField(max_length=32)
+    error_code = models.PositiveIntegerField(default=0, help_text="0: no error")
+    done_date = models.CharField(max_length=32, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "sid", "status", "error_code", "done_date"],
+                name="status_report_is_stored_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} of {self.sid}"
