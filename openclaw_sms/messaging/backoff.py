@@ -1,0 +1,19 @@
+"""How long to wait before the next try."""
+
+import random
+from datetime import timedelta
+
+FIRST = timedelta(seconds=2)
+# A queue that waits longer than this looks dead to the person at the other end.
+LONGEST = timedelta(minutes=5)
+
+
+def delay(attempt: int, *, retry_after: timedelta | None = None) -> timedelta:
+    """The wait after failed try number `attempt` (from 1): doubling, with full jitter, never under `retry_after`.
+
+    Full jitter spreads the tries of many conversations that failed at the same moment.
+    """
+    doublings: int = min(attempt - 1, 10)
+    ceiling = min(FIRST * (1 << doublings), LONGEST)
+    jittered = ceiling * float(random.uniform(0.25, 1.0))  # noqa: S311 - spreads load, guards nothing
+    return max(jittered, retry_after or timedelta(0))

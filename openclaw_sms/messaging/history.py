@@ -1,0 +1,25 @@
+"""The earlier turns of a conversation, for agents that keep no history of their own."""
+
+from openclaw_sms.agents.base import Role, Turn
+from openclaw_sms.models import InboundMessage, InboundState, OutboundKind, OutboundMessage
+
+
+def before(text: InboundMessage, *, turns: int) -> tuple[Turn, ...]:
+    """The last `turns` answered texts before `text`, each followed by its reply, oldest first."""
+    if turns < 1:
+        return ()
+    answered = InboundMessage.objects.filter(
+        account_id=text.account_id, sender=text.sender, state=InboundState.ANSWERED, pk__lt=text.pk
+    ).order_by("-pk")[:turns]
+    asked = list(reversed(answered))
+    replies = dict(
+        OutboundMessage.objects.filter(in_reply_to__in=asked, kind=OutboundKind.REPLY).values_list(
+            "in_reply_to_id", "text"
+        )
+    )
+    spoken: list[Turn] = []
+    for earlier in asked:
+        spoken.append(Turn(Role.USER, earlier.body))
+        if earlier.pk in replies:
+            spoken.append(Turn(Role.AGENT, replies[earlier.pk]))
+    return tuple(spoken)

@@ -1,0 +1,57 @@
+"""The durable inbox: a text is on the disk before anybody is told that it arrived."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from openclaw_sms.config.accounts import Account
+from openclaw_sms.messaging import queue
+from openclaw_sms.models import InboundMessage
+from openclaw_sms.text.phone import mask, parse_sender
+from openclaw_sms.twilio.payloads import InboundText
+
+logger = logging.getLogger(__name__)
+
+# PostgreSQL's text cannot hold it; the raw form keeps it.
+NUL = "\x00"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    inbound_id: int
+    new: bool
+
+
+def accept(account: Account, text: InboundText, *, form: bytes, now: datetime) -> Accepted:
+    """Commit `text` once per (account, sid) and wake a worker. Raises `DatabaseError`: then it is not stored.
+
+    Nothing about the text is judged here, not even its AccountSid: a text that is stored can be explained.
+    """
+    accepted = _store(account, text, form, now)
+    if accepted.new:
+        queue.wake_inbound(accepted.inbound_id)
+    event = "text.accepted" if accepted.new else "text.repeated"
+    logger.info("%s account=%s sid=%s sender=%s", event, account.id, text.sid, mask(text.sender))
+    return accepted
+
+
+def _store(account: Account, text: InboundText, form: bytes, now: datetime) -> Accepted:
+    """One insert in the common case; the unique constraint, not a look beforehand, tells a repetition."""
+    message = InboundMessage(
+        account_id=account.pk,
+        sid=text.sid,
+        sender=parse_sender(text.sender).address.replace(NUL, REPLACEMENT),
+        body=text.body.replace(NUL, REPLACEMENT),
+        form=form,
+        received_at=now,
+    )
+    try:
+        with transaction.atomic():
+            message.save(force_insert=True)
+    except IntegrityError:
+        known = InboundMessage.objects.only("pk").get(account_id=account.pk, sid=text.sid)
+        return Accepted(known.pk, new=False)
+    return Accepted(message.pk, new=True)

@@ -1,0 +1,197 @@
+"""The durable outbox: every text we send is written first, as parts, and posted part by part, in order.
+
+"About to post" is committed before Twilio is called and the result after it. What happens when the process dies in
+between is `messaging.reconcile`'s business. Nothing else in the gateway posts a text.
+"""
+
+import enum
+import functools
+import logging
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from openclaw_sms.config import accounts
+from openclaw_sms.config.accounts import Account
+from openclaw_sms.messaging import backoff, delivery, queue
+from openclaw_sms.messaging.lease import Lease
+from openclaw_sms.models import (
+    UNSENT,
+    Conversation,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    OutboundPart,
+    PartState,
+    Reason,
+)
+from openclaw_sms.text import segments
+from openclaw_sms.twilio.callbacks import is_loopback, status_callback_url
+from openclaw_sms.twilio.client import Credentials, Outgoing, Sent, TwilioClient
+from openclaw_sms.twilio.errors import TwilioError
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 8
+# Twilio lists a message as soon as it has taken it; the first look may still be too early for one that timed out.
+FIRST_CHECK_AFTER = timedelta(seconds=1)
+
+
+class Progress(enum.Enum):
+    """What one step of the outbox did."""
+
+    MOVED = "moved"  # look again: there may be more to do
+    IDLE = "idle"  # nothing to send now
+
+
+def write(
+    conversation: Conversation,
+    text: str,
+    *,
+    kind: OutboundKind,
+    author: str,
+    limit: int,
+    now: datetime,
+    in_reply_to: InboundMessage | None = None,
+) -> OutboundMessage:
+    """Put `text` (plain, not empty) into the outbox, split into parts of at most `limit` characters.
+
+    Call it inside the transaction that makes the text necessary; the worker is woken when that commits.
+    """
+    message = OutboundMessage.objects.create(
+        conversation=conversation,
+        kind=kind,
+        in_reply_to=in_reply_to,
+        text=text,
+        author=author,
+        created_at=now,
+    )
+    OutboundPart.objects.bulk_create(
+        _part(message, number, body) for number, body in enumerate(segments.split(text, limit), start=1)
+    )
+    Conversation.objects.filter(pk=conversation.pk).update(last_activity_at=now)
+    transaction.on_commit(functools.partial(queue.wake_outbox, conversation.pk))
+    return message
+
+
+def _part(message: OutboundMessage, number: int, body: str) -> OutboundPart:
+    measure = segments.measure(body)
+    return OutboundPart(
+        message=message,
+        conversation_id=message.conversation_id,
+        number=number,
+        body=body,
+        encoding=measure.encoding.value,
+        segments=measure.segments,
+    )
+
+
+def next_part(conversation_id: int) -> OutboundPart | None:
+    """The oldest part of the conversation that is not yet settled."""
+    unsent = OutboundPart.objects.filter(conversation_id=conversation_id, state__in=UNSENT)
+    return unsent.select_related("conversation").order_by("message_id", "number").first()
+
+
+def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
+    """Post a queued part to Twilio. Raises `LeaseLost` when another worker took over meanwhile."""
+    account = accounts.current().by_pk(part.conversation.account_id)
+    if account is None or not (account.enabled and account.configured):
+        return _fail(part, lease, Reason.ACCOUNT_UNAVAILABLE, now=now)
+    with transaction.atomic():
+        lease.confirm(now)
+        if not part.move(PartState.SENDING, attempts=part.attempts + 1, posted_at=now, next_attempt_at=None):
+            return Progress.MOVED
+    try:
+        sent = carrier(account).send(_outgoing(part, account))
+    except TwilioError as error:
+        return _refused(part, lease, error)
+    return accept(part, lease, sent)
+
+
+def _outgoing(part: OutboundPart, account: Account) -> Outgoing:
+    return Outgoing(
+        to=part.conversation.sender,
+        body=part.body,
+        from_number=account.from_number,
+        messaging_service_sid="" if account.from_number else account.messaging_service_sid,
+        status_callback=status_callback_url(
+            account.public_webhook_url,
+            part=str(part.token),
+            # A pretend Twilio on this machine can reach this machine; the real one cannot.
+            allow_loopback=is_loopback(urlsplit(settings.TWILIO_API_BASE_URL).hostname or ""),
+        ),
+    )
+
+
+def accept(part: OutboundPart, lease: Lease, sent: Sent) -> Progress:
+    """Write down that Twilio has the part."""
+    now = timezone.now()
+    with transaction.atomic():
+        lease.confirm(now)
+        # A status callback may have been faster; then the part already is where it belongs.
+        won = part.move(
+            PartState.ACCEPTED,
+            sid=sent.sid,
+            accepted_at=now,
+            next_attempt_at=None,
+            reason=Reason.NONE,
+            detail="",
+        )
+    if won:
+        delivery.report(part, status=sent.status, error_code=sent.error_code or 0)
+        delivery.join(part)
+    logger.info("part.accepted part=%s sid=%s attempts=%s", part.pk, sent.sid, part.attempts)
+    return Progress.MOVED
+
+
+def _refused(part: OutboundPart, lease: Lease, error: TwilioError) -> Progress:
+    now = timezone.now()
+    logger.warning("part.not_accepted part=%s code=%s kind=%s", part.pk, error.code, error.kind.name)
+    if error.uncertain:
+        return _put_off(part, lease, PartState.CHECKING, now=now, until=now + FIRST_CHECK_AFTER, checks=0)
+    if not error.retryable:
+        return _fail(part, lease, Reason.TWILIO_REFUSED, now=now, error=error)
+    if part.attempts >= MOST_TRIES:
+        return _fail(part, lease, Reason.TRIES_EXHAUSTED, now=now, error=error)
+    until = now + backoff.delay(part.attempts, retry_after=error.retry_after)
+    return _put_off(part, lease, PartState.QUEUED, now=now, until=until, detail=str(error))
+
+
+def _put_off(
+    part: OutboundPart, lease: Lease, state: PartState, *, now: datetime, until: datetime, **changes: object
+) -> Progress:
+    with transaction.atomic():
+        lease.confirm(now)
+        part.move(state, next_attempt_at=until, **changes)
+    return Progress.MOVED
+
+
+def _fail(
+    part: OutboundPart, lease: Lease, reason: Reason, *, now: datetime, error: TwilioError | None = None
+) -> Progress:
+    """Give the part up, and keep the parts behind it from going out without it."""
+    with transaction.atomic():
+        lease.confirm(now)
+        failed = part.move(
+            PartState.FAILED,
+            reason=reason,
+            detail=str(error) if error else reason.label,
+            error_code=error.code if error else None,
+            next_attempt_at=None,
+        )
+        if failed:
+            part.block_rest()
+    return Progress.MOVED
+
+
+@functools.lru_cache(maxsize=32)
+def _client(credentials: Credentials, base_url: str) -> TwilioClient:
+    return TwilioClient(credentials, base_url=base_url)
+
+
+def carrier(account: Account) -> TwilioClient:
+    """The account's connection to Twilio, kept open between texts."""
+    return _client(account.credentials, settings.TWILIO_API_BASE_URL)

@@ -1,0 +1,132 @@
+"""Parts whose fate is unknown: the post began, and no answer was written down.
+
+Twilio has no idempotency key, so such a part is never simply posted again. Twilio is asked whether it has the text;
+only when it says, several times, that it has not is the part sent again. What Twilio cannot tell in a bounded time
+is left as *uncertain* for the operator.
+"""
+
+import functools
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from openclaw_sms.config import accounts
+from openclaw_sms.messaging import outbox, queue
+from openclaw_sms.messaging.lease import Lease
+from openclaw_sms.messaging.outbox import Progress
+from openclaw_sms.models import OutboundPart, PartState, Reason
+from openclaw_sms.twilio.client import Found, Sent
+from openclaw_sms.twilio.errors import TwilioError
+
+logger = logging.getLogger(__name__)
+
+# After these waits Twilio is asked again; when the last answer is still "no", the text was never taken.
+CHECK_AFTER = (timedelta(seconds=2), timedelta(seconds=4))
+# Twilio's clock may be behind ours, and its times have whole seconds.
+CLOCK_SKEW = timedelta(minutes=2)
+ASK_AGAIN_AFTER = timedelta(seconds=10)
+GIVE_UP_AFTER = timedelta(minutes=15)
+
+
+def recover(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
+    """A part found as "being sent" under a lease of ours was left by a worker that died: ask about it."""
+    with transaction.atomic():
+        lease.confirm(now)
+        part.move(PartState.CHECKING, next_attempt_at=None, checks=0)
+    logger.warning("part.recovered part=%s", part.pk)
+    return Progress.MOVED
+
+
+def check(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
+    """Ask Twilio once about a part, and decide. Raises `LeaseLost`."""
+    account = accounts.current().by_pk(part.conversation.account_id)
+    if account is None or not account.configured:
+        return _leave_to_operator(part, lease, now)
+    posted_at = part.posted_at or now
+    try:
+        found = outbox.carrier(account).sent_since(
+            to=part.conversation.sender, from_number=account.from_number, since=posted_at - CLOCK_SKEW
+        )
+    except TwilioError as error:
+        logger.warning("part.not_checked part=%s code=%s", part.pk, error.code)
+        if now - posted_at > GIVE_UP_AFTER:
+            return _leave_to_operator(part, lease, now)
+        return _ask_again(part, lease, now + ASK_AGAIN_AFTER, part.checks)
+    match = _match(part, found)
+    if match is not None:
+        return outbox.accept(
+            part,
+            lease,
+            Sent(
+                sid=match.sid,
+                status=match.status,
+                error_code=match.error_code,
+                num_segments=None,
+                created_at=match.created_at,
+            ),
+        )
+    if part.checks < len(CHECK_AFTER):
+        return _ask_again(part, lease, now + CHECK_AFTER[part.checks], part.checks + 1)
+    return _send_again(part, lease)
+
+
+def mark_sent(part: OutboundPart, *, now: datetime) -> bool:
+    """The operator saw an uncertain part in Twilio's log; the parts behind it go on. True when this call decided."""
+    return _decide(part, PartState.ACCEPTED, accepted_at=now)
+
+
+def send_again(part: OutboundPart) -> bool:
+    """The operator wants an uncertain or failed part sent, and the parts behind it. True when this call decided."""
+    return _decide(part, PartState.QUEUED, attempts=0, checks=0, error_code=None)
+
+
+def _decide(part: OutboundPart, to: PartState, **changes: object) -> bool:
+    with transaction.atomic():
+        won = part.move(to, next_attempt_at=None, reason=Reason.NONE, detail="", **changes)
+        if won:
+            part.release_rest()
+            transaction.on_commit(functools.partial(queue.wake_outbox, part.conversation_id))
+    return won
+
+
+def _match(part: OutboundPart, found: list[Found]) -> Found | None:
+    """The oldest message with this body that no other part of ours already claims."""
+    same = [message for message in found if message.body.strip() == part.body.strip()]
+    taken = set(OutboundPart.objects.filter(sid__in=[message.sid for message in same]).values_list("sid", flat=True))
+    free = [message for message in same if message.sid not in taken]
+    return min(free, key=lambda message: message.created_at or timezone.now(), default=None)
+
+
+def _ask_again(part: OutboundPart, lease: Lease, at: datetime, checks: int) -> Progress:
+    with transaction.atomic():
+        lease.confirm(timezone.now())
+        OutboundPart.objects.filter(pk=part.pk, state=PartState.CHECKING).update(next_attempt_at=at, checks=checks)
+    return Progress.MOVED
+
+
+def _send_again(part: OutboundPart, lease: Lease) -> Progress:
+    now = timezone.now()
+    if part.attempts >= outbox.MOST_TRIES:
+        return _leave_to_operator(part, lease, now)
+    with transaction.atomic():
+        lease.confirm(now)
+        part.move(PartState.QUEUED, next_attempt_at=None, checks=0)
+    logger.info("part.not_at_twilio part=%s", part.pk)
+    return Progress.MOVED
+
+
+def _leave_to_operator(part: OutboundPart, lease: Lease, now: datetime) -> Progress:
+    with transaction.atomic():
+        lease.confirm(now)
+        left = part.move(
+            PartState.UNCERTAIN,
+            reason=Reason.UNCERTAIN,
+            detail=Reason.UNCERTAIN.label,
+            next_attempt_at=None,
+        )
+        if left:
+            part.block_rest()
+    logger.warning("part.uncertain part=%s", part.pk)
+    return Progress.MOVED

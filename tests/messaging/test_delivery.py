@@ -1,0 +1,133 @@
+"""Status reports in any order and any number end in the same state."""
+
+from itertools import permutations
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaw_sms.config import accounts
+from openclaw_sms.messaging import delivery, outbox, worker
+from openclaw_sms.models import Conversation, Delivery, DeliveryEvent, OutboundKind, OutboundPart, PartState
+from openclaw_sms.twilio.payloads import StatusCallback
+from tests.support import cast
+from tests.support.phone import Phone
+from tests.support.pretend_twilio import PretendTwilio
+
+REPORTS = st.lists(st.sampled_from([state for state in Delivery if state is not Delivery.CONFLICTED]))
+
+
+def end_of(reports: list[Delivery]) -> Delivery:
+    state = Delivery.UNKNOWN
+    for reported in reports:
+        state = delivery.after(state, reported)
+    return state
+
+
+@given(REPORTS, st.randoms())
+def test_order_and_repetition_do_not_matter(reports: list[Delivery], random: object) -> None:
+    shuffled = [*reports, *reports[:3]]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert end_of(shuffled) == end_of(reports)
+
+
+@given(REPORTS, REPORTS)
+def test_an_ending_never_goes_back_to_a_beginning(before: list[Delivery], later: list[Delivery]) -> None:
+    if end_of(before) in delivery.FINAL:
+        assert end_of(before + later) not in delivery.RANK
+
+
+@pytest.mark.parametrize(
+    ("reports", "end"),
+    [
+        (["sent", "delivered"], Delivery.DELIVERED),
+        (["delivered", "sent"], Delivery.DELIVERED),
+        (["delivered", "read"], Delivery.READ),
+        (["read", "delivered"], Delivery.READ),
+        (["delivered", "failed"], Delivery.CONFLICTED),
+        (["undelivered", "delivered", "delivered"], Delivery.CONFLICTED),
+        (["queued", "accepted"], Delivery.QUEUED),
+    ],
+)
+def test_ends(reports: list[str], end: Delivery) -> None:
+    assert end_of([Delivery(report) for report in reports]) is end
+
+
+@pytest.fixture
+def part(alice: Phone, db: None) -> OutboundPart:
+    conversation = Conversation.objects.create(account_id=alice.account.pk, sender=cast.ALICE)
+    message = outbox.write(
+        conversation, "hi", kind=OutboundKind.MESSAGE, author="cli:anna", limit=99, now=timezone.now()
+    )
+    return message.parts.get()
+
+
+def told(part: OutboundPart, status: str, *, sid: str = "SM1", code: int = 0, token: bool = True) -> StatusCallback:
+    return StatusCallback(
+        sid=sid,
+        account_sid=cast.ACCOUNT_SID,
+        status=status,
+        error_code=code,
+        done_date="",
+        part=str(part.token) if token else "",
+    )
+
+
+@pytest.mark.django_db
+class TestReports:
+    @pytest.mark.parametrize("order", list(permutations(["queued", "sent", "delivered"])))
+    def test_reach_the_part(self, order: tuple[str, ...], part: OutboundPart, twilio: PretendTwilio) -> None:
+        worker.send(part.conversation_id)
+        for message in twilio.messages_to(cast.ALICE):
+            for status in order:
+                delivery.record(_account(), told(part, status, sid=message.sid, token=False), now=timezone.now())
+        part.refresh_from_db()
+        assert (part.state, part.delivery) == (PartState.ACCEPTED, Delivery.DELIVERED)
+
+    def test_keep_the_error(self, part: OutboundPart, twilio: PretendTwilio) -> None:
+        worker.send(part.conversation_id)
+        part.refresh_from_db()
+        for report in (
+            told(part, "undelivered", sid=part.sid, code=30003),
+            told(part, "undelivered", sid=part.sid, code=30003),
+            told(part, "sent", sid=part.sid),
+        ):
+            delivery.record(_account(), report, now=timezone.now())
+        part.refresh_from_db()
+        assert (part.delivery, part.error_code) == (Delivery.UNDELIVERED, 30003)
+        assert DeliveryEvent.objects.count() == 2
+
+    def test_settle_a_part_whose_answer_was_never_read(self, part: OutboundPart, twilio: PretendTwilio) -> None:
+        part.move(PartState.SENDING, attempts=1, posted_at=timezone.now())
+        delivery.record(_account(), told(part, "sent"), now=timezone.now())
+        part.refresh_from_db()
+        assert (part.state, part.sid, part.delivery) == (PartState.ACCEPTED, "SM1", Delivery.SENT)
+        worker.send(part.conversation_id)
+        assert twilio.messages_to(cast.ALICE) == []
+
+    def test_that_come_before_the_sid_is_known_are_kept(self, part: OutboundPart) -> None:
+        delivery.record(_account(), told(part, "delivered", token=False), now=timezone.now())
+        part.move(PartState.SENDING)
+        part.move(PartState.ACCEPTED, sid="SM1")
+        delivery.join(part)
+        part.refresh_from_db()
+        assert part.delivery == Delivery.DELIVERED
+        assert DeliveryEvent.objects.get().part == part
+
+    def test_of_another_twilio_account_are_dropped(self, part: OutboundPart) -> None:
+        foreign = StatusCallback("SM1", "AC" + "9" * 32, "delivered", None, "", str(part.token))
+        delivery.record(_account(), foreign, now=timezone.now())
+        assert not DeliveryEvent.objects.exists()
+
+    @pytest.mark.parametrize("word", ["", "receiving", "made up"])
+    def test_with_words_we_do_not_know_change_nothing(self, word: str, part: OutboundPart) -> None:
+        delivery.record(_account(), told(part, word), now=timezone.now())
+        part.refresh_from_db()
+        assert part.delivery == Delivery.UNKNOWN
+
+
+def _account() -> accounts.Account:
+    return accounts.choose(None)
+
+
