@@ -1,0 +1,1 @@
+"""The commands, in the reference channel's own words."""

@@ -1,0 +1,52 @@
+"""What all commands share: one sentence on stderr and exit status 1 when something is refused, never a traceback."""
+
+import getpass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from openclaw_sms.access.audit import Actor
+from openclaw_sms.access.pairing import PairingError
+from openclaw_sms.agents.base import AgentError
+from openclaw_sms.config.sources import ConfigurationError
+from openclaw_sms.text.phone import InvalidNumber
+from openclaw_sms.twilio.client import InsecureApiBase
+
+# Errors whose message is a sentence for the operator.
+REFUSALS = (
+    AgentError,
+    ConfigurationError,
+    ImproperlyConfigured,
+    InsecureApiBase,
+    InvalidNumber,
+    PairingError,
+)
+
+
+class GatewayCommand(BaseCommand):
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        try:
+            self.run_command(**options)
+        except REFUSALS as error:
+            raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database could not be used ({type(error).__name__}): check DATABASE_URL, "
+                "and run `manage.py migrate` if it is new."
+            ) from None
+        return None
+
+    def run_command(self, **options: Any) -> None:
+        raise NotImplementedError
+
+
+def shell_actor() -> Actor:
+    """Whoever runs the command, by login name."""
+    try:
+        return Actor.at_shell(getpass.getuser())
+    except (KeyError, OSError):
+        return Actor.at_shell("unknown")

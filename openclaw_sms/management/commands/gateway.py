@@ -1,0 +1,25 @@
+"""`manage.py gateway`: web server and worker, one command, one machine."""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import CommandError, CommandParser
+
+from openclaw_sms.management.base import GatewayCommand
+from openclaw_sms.management.server import AddressTaken, Gateway
+
+
+class Command(GatewayCommand):
+    help = "Serve Twilio's webhooks and the console, and answer texts, until told to stop."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+
+    def run_command(self, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            gateway = Gateway(options["host"], options["port"])
+        except AddressTaken as error:
+            raise CommandError(str(error)) from None
+        gateway.run()

@@ -1,0 +1,102 @@
+"""`manage.py message send`: text a number by hand."""
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from openclaw_sms.config import accounts
+from openclaw_sms.management.base import GatewayCommand, shell_actor
+from openclaw_sms.messaging import manual, worker
+from openclaw_sms.messaging.manual import Draft
+from openclaw_sms.models import UNSENT, OutboundMessage, OutboundPart, PartState
+from openclaw_sms.text import segments
+from openclaw_sms.text.phone import parse_target
+
+# Long enough for a few tries and for asking Twilio about one that got no answer.
+WAIT_AT_MOST = timedelta(seconds=45)
+LOOK_EVERY = timedelta(milliseconds=200)
+
+
+class Command(GatewayCommand):
+    help = "Send a text by hand."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        sending = actions.add_parser("send", help="send one text")
+        sending.add_argument("--target", required=True, metavar="sms:+1…", help="the number to text")
+        sending.add_argument("--message", required=True, metavar="TEXT")
+        sending.add_argument("--channel", choices=["sms"], default="sms")
+        sending.add_argument("--account", metavar="ID")
+        sending.add_argument("--plain", action="store_true", help="send the text as it is, markdown and all")
+        sending.add_argument("--dry-run", action="store_true", help="show the parts and send nothing")
+        sending.add_argument("--json", action="store_true")
+
+    def run_command(self, **options: Any) -> None:
+        region = accounts.default_region()
+        to = parse_target(options["target"], region=region)
+        draft = manual.draft(accounts.choose(options["account"]), to, options["message"], plain=options["plain"])
+        if options["dry_run"]:
+            self._show(draft, [_planned(body) for body in draft.parts], as_json=options["json"])
+            return
+        message = manual.submit(draft, author=shell_actor().name, now=timezone.now())
+        parts = self._wait(message)
+        self._show(draft, [_as_dict(part) for part in parts], as_json=options["json"])
+        _raise_unless_sent(parts)
+
+    def _wait(self, message: OutboundMessage) -> list[OutboundPart]:
+        """Send the parts from here; where a running worker was faster, watch it."""
+        deadline = time.monotonic() + WAIT_AT_MOST.total_seconds()
+        while True:
+            worker.send(message.conversation_id)
+            parts = list(message.parts.order_by("number"))
+            if all(part.state not in UNSENT for part in parts) or time.monotonic() > deadline:
+                return parts
+            time.sleep(LOOK_EVERY.total_seconds())
+
+    def _show(self, draft: Draft, parts: list[dict[str, object]], *, as_json: bool) -> None:
+        if as_json:
+            shown = {"account": draft.account.id, "to": draft.to, "parts": parts}
+            self.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False))
+            return
+        for number, part in enumerate(parts, start=1):
+            self.stdout.write(
+                f"Part {number} of {len(parts)} to {draft.to}: {part['status']}, {part['encoding']}, "
+                f"{part['segments']} segment(s){', ' + str(part['sid']) if part['sid'] else ''}"
+            )
+
+
+def _planned(body: str) -> dict[str, object]:
+    measure = segments.measure(body)
+    return {
+        "body": body,
+        "encoding": measure.encoding.value,
+        "segments": measure.segments,
+        "sid": None,
+        "status": "dry-run",
+    }
+
+
+def _as_dict(part: OutboundPart) -> dict[str, object]:
+    accepted = part.state == PartState.ACCEPTED
+    return {
+        "body": part.body,
+        "encoding": part.encoding,
+        "segments": part.segments,
+        "sid": part.sid or None,
+        "status": part.delivery or part.state if accepted else part.state,
+    }
+
+
+def _raise_unless_sent(parts: list[OutboundPart]) -> None:
+    unsent = next((part for part in parts if part.state != PartState.ACCEPTED), None)
+    if unsent is None:
+        return
+    if unsent.state in UNSENT:
+        raise CommandError(
+            f"Part {unsent.number} is not sent yet: it stays in the outbox, and the gateway goes on trying."
+        )
+    raise CommandError(f"Part {unsent.number} of {len(parts)} was not sent: {unsent.detail}")

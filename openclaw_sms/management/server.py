@@ -1,0 +1,108 @@
+"""The single-machine gateway: web server and worker in one process.
+
+One process and not three, because a turn only waits: threads are enough, a wake-up costs no connection, and the
+whole gateway stays small. Operators of many machines run any WSGI server and `manage.py worker` instead.
+"""
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from waitress.server import create_server
+
+from openclaw_sms.config import accounts
+from openclaw_sms.config.accounts import Account, Accounts
+from openclaw_sms.messaging.worker import Worker
+
+logger = logging.getLogger("openclaw_sms.gateway")
+
+# The console's largest upload; Twilio's posts are bounded far lower, by the webhook itself.
+LARGEST_BODY = 10 * 1024 * 1024
+# A client that sends slower than this holds a socket, never a thread.
+IDLE_SOCKET_SECONDS = 30
+
+
+class AddressTaken(Exception):
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"Port {port} on {host} is in use: stop what listens there, or choose another --port.")
+
+
+class Gateway:
+    def __init__(self, host: str, port: int) -> None:
+        """Binds the address. Raises `AddressTaken`."""
+        try:
+            self._server = create_server(
+                get_wsgi_application(),
+                host=host,
+                port=port,
+                threads=settings.SMS_WEB_THREADS,
+                max_request_body_size=LARGEST_BODY,
+                channel_timeout=IDLE_SOCKET_SECONDS,
+                ident="",
+                clear_untrusted_proxy_headers=False,
+            )
+        except OSError as error:
+            raise AddressTaken(host, port) from error
+        self._worker = Worker(settings.SMS_WORKER_THREADS)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what is in hand. A second signal ends the process at once."""
+        announce(accounts.load())
+        self._worker.start()
+        web = threading.Thread(target=self._server.run, name="web", daemon=True)
+        web.start()
+        wait_for_signal()
+        logger.info("gateway.stopping")
+        self._server.close()
+        self._worker.stop()
+        logger.info("gateway.stopped")
+
+
+def announce(known: Accounts) -> None:
+    """Log every webhook route, and the exact URL to paste into Twilio."""
+    for account in known.by_id.values():
+        if known.by_path.get(account.webhook_path) is account:
+            logger.info("gateway.route account=%s path=%s", account.id, account.webhook_path)
+            logger.info(
+                "gateway.paste_into_twilio account=%s method=POST url=%s",
+                account.id,
+                account.public_webhook_url,
+            )
+        else:
+            logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
+    for conflict in known.conflicts:
+        logger.error("gateway.path_conflict reason=%r", conflict)
+    if not known.by_id:
+        logger.warning(
+            "gateway.no_account hint=%r",
+            "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER and SMS_PUBLIC_WEBHOOK_URL",
+        )
+
+
+def missing(account: Account) -> str:
+    """What keeps the account from receiving texts, in words."""
+    if not account.enabled:
+        return "the account is disabled"
+    if not account.configured:
+        return "accountSid, authToken and fromNumber (or messagingServiceSid) must all be set"
+    if not account.public_webhook_url:
+        return "publicWebhookUrl is not set, so no signature can be checked"
+    return "its webhookPath is taken"
+
+
+def wait_for_signal() -> None:
+    """Return at the first SIGTERM or SIGINT; from then on a second one ends the process where it is."""
+    arrived = threading.Event()
+
+    def remember(signum: int, frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        arrived.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, remember)
+    while not arrived.wait(1.0):
+        pass

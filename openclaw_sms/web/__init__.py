@@ -1,0 +1,1 @@
+"""HTTP doors. A view reads, checks and hands over; what happens then is decided below."""

@@ -1,0 +1,33 @@
+"""Webhook paths, looked up at run time and served in front of everything else.
+
+Accounts choose their own paths and may change them while the gateway runs, so they are not in a URLconf. And a text
+from Twilio must meet no other layer: no redirect (Twilio would come back with a GET and without the text), no host
+check (the Host header says nothing that the signature does not say better), no session, no cookie.
+"""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from openclaw_sms.config import accounts
+from openclaw_sms.web.webhooks import webhook
+
+
+class WebhookRoutes:
+    """Middleware: a request for an account's webhook path, with or without a slash at its end, goes to `webhook`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = request.path_info.rstrip("/") or "/"
+        if accounts.is_reserved(path):
+            return self.get_response(request)
+        account = accounts.current().by_path.get(path)
+        if account is None:
+            return self.get_response(request)
+        response = webhook(request, account=account)
+        response.render()
+        response.headers["Content-Length"] = str(len(response.content))  # else the connection cannot be kept
+        return response
