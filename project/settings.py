@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from project import environment
@@ -181,6 +182,8 @@ LOGGING = {
         "django": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
         # Refused posts are our own event (`text.refused`); Django's line beside it says less.
         "django.request": {"level": "ERROR"},
+        # A scanner that makes up host names must not fill the log with tracebacks; it gets its 400.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
         # The queue's lines name tasks, not texts; its own chatter is of no use to an operator.
         "huey": {"level": "ERROR"},
         # These log whole requests at INFO.
@@ -196,5 +199,15 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "OpenClaw SMS",
     "SITE_HEADER": "OpenClaw SMS",
     "SITE_SYMBOL": "sms",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("openclaw_sms/console/icon.svg"),
+        },
+    ],
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "openclaw_sms.admin.navigation.sidebar"},
+    "STYLES": [lambda request: static("openclaw_sms/console/console.css")],
+    "SCRIPTS": [lambda request: static("openclaw_sms/console/console.js")],
 }

@@ -1,6 +1,9 @@
 """What all commands share: one sentence on stderr and exit status 1 when something is refused, never a traceback."""
 
 import getpass
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -27,10 +30,12 @@ REFUSALS = (
 
 class GatewayCommand(BaseCommand):
     requires_system_checks: list[str] = []
+    logs = False  # a server's events are for its log; a short command says what it has to say itself
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         try:
-            self.run_command(**options)
+            with nullcontext() if self.logs else quiet():
+                self.run_command(**options)
         except REFUSALS as error:
             raise CommandError(str(error)) from None
         except DatabaseError as error:
@@ -42,6 +47,17 @@ class GatewayCommand(BaseCommand):
 
     def run_command(self, **options: Any) -> None:
         raise NotImplementedError
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    logger = logging.getLogger("openclaw_sms")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def shell_actor() -> Actor:

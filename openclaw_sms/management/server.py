@@ -7,6 +7,7 @@ whole gateway stays small. Operators of many machines run any WSGI server and `m
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from django.conf import settings
@@ -48,12 +49,15 @@ class Gateway:
             raise AddressTaken(host, port) from error
         self._worker = Worker(settings.SMS_WORKER_THREADS)
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what is in hand. A second signal ends the process at once."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what is in hand. A second signal ends the process at once.
+
+        `ready` is called once requests are answered.
+        """
         announce(accounts.load())
         self._worker.start()
-        web = threading.Thread(target=self._server.run, name="web", daemon=True)
-        web.start()
+        threading.Thread(target=self._server.run, name="web", daemon=True).start()
+        ready()
         wait_for_signal()
         logger.info("gateway.stopping")
         self._server.close()

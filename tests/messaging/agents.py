@@ -5,7 +5,7 @@ from datetime import timedelta
 from openclaw_sms.agents.base import AgentError, Question
 
 asked: list[Question] = []
-answers: list[str | None | Exception] = []
+answers: list[str | Exception | None] = []
 
 
 def scripted(question: Question) -> str | None:

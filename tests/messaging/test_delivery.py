@@ -129,5 +129,3 @@ class TestReports:
 
 def _account() -> accounts.Account:
     return accounts.choose(None)
-
-

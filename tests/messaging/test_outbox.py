@@ -218,9 +218,7 @@ class TestAnUncertainPart:
         first.block_rest()
         return message
 
-    def test_is_left_alone(
-        self, message: OutboundMessage, conversation: Conversation, twilio: PretendTwilio
-    ) -> None:
+    def test_is_left_alone(self, message: OutboundMessage, conversation: Conversation, twilio: PretendTwilio) -> None:
         send(conversation, rounds=3)
         assert states(message) == [PartState.UNCERTAIN, PartState.BLOCKED, PartState.BLOCKED]
         assert bodies(twilio) == []

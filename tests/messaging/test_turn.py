@@ -8,7 +8,7 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
-from openclaw_sms.messaging import admission, turn, worker
+from openclaw_sms.messaging import admission, history, turn, worker
 from openclaw_sms.models import (
     InboundMessage,
     InboundState,
@@ -256,7 +256,7 @@ def test_earlier_turns_are_sent_to_agents_that_keep_none(alice: Phone) -> None:
     alice.texts("one")
     alice.texts("two")
     last = alice.texts("three")
-    earlier = turn.history.before(last, turns=1)
+    earlier = history.before(last, turns=1)
     assert [(spoken.role.value, spoken.text) for spoken in earlier] == [("user", "two"), ("agent", "You said two")]
-    assert len(turn.history.before(last, turns=9)) == 4
-    assert turn.history.before(last, turns=0) == ()
+    assert len(history.before(last, turns=9)) == 4
+    assert history.before(last, turns=0) == ()

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
 from openclaw_sms.management.base import GatewayCommand
 from openclaw_sms.management.server import AddressTaken, Gateway
+from openclaw_sms.sandbox.welcome import welcome
 
 
 class Command(GatewayCommand):
+    logs = True
     help = "Serve Twilio's webhooks and the console, and answer texts, until told to stop."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,4 +25,9 @@ class Command(GatewayCommand):
             gateway = Gateway(options["host"], options["port"])
         except AddressTaken as error:
             raise CommandError(str(error)) from None
-        gateway.run()
+        gateway.run(ready=self._welcome)
+
+    def _welcome(self) -> None:
+        if settings.SMS_SANDBOX:
+            self.stdout.write(welcome(settings))
+            self.stdout.flush()

@@ -14,6 +14,7 @@ logger = logging.getLogger("openclaw_sms.worker")
 
 
 class Command(GatewayCommand):
+    logs = True
     help = "Answer texts and send replies, until told to stop. Any number of workers may run."
 
     def run_command(self, **options: Any) -> None:

@@ -1,0 +1,41 @@
+# What people type. `make run` needs Python 3.11 or newer and nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: run install dev test lint check clean
+
+run: install
+	@$(BIN)/python manage.py sandbox --port $(PORT)
+
+install: .venv/installed
+dev: .venv/installed-dev
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make run PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The whole suite on SQLite, then everything that touches tables once more on PostgreSQL.
+test: dev
+	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.support.on_postgres tests/access tests/admin tests/config tests/management tests/messaging tests/models tests/web
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# A production's settings must pass Django's own deployment checks, and no model change may lack its migration.
+check: dev
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') SMS_BEHIND_HTTPS=true \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+clean:
+	rm -rf .venv staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis

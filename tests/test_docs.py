@@ -1,0 +1,69 @@
+"""The pages say what the product does: each name in the code is documented, and each documented one exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from openclaw_sms.agents.base import AgentErrorCode
+from openclaw_sms.models import InboundState, PartState, Reason
+from openclaw_sms.text import segments
+from openclaw_sms.text.segments import Encoding
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+SENTENCES = sorted((ROOT / "templates" / "sms").glob("*.txt"))
+# `_FILE` names are explained once for all secrets.
+READ = re.compile(r"""environment\.\w+\(\s*"([A-Z_]+)"|environ(?:\.get\(|\[)"([A-Z_]+)"|"(DATABASE_URL)\"""")
+
+
+def names_in_code() -> set[str]:
+    text = "".join((ROOT / path).read_text() for path in ("project/settings.py", "openclaw_sms/config/sources.py"))
+    read = {next(filter(None, found)) for found in READ.findall(text)}
+    return {name for name in read if not name.endswith("_FILE")} | {"TWILIO_PHONE_NUMBER", "TWILIO_SMS_FROM"}
+
+
+def rows(page: str, heading: str) -> set[str]:
+    """The words in code type in the first column of the table under `heading`."""
+    table = page.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    first_columns = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    return {word for column in first_columns for word in re.findall(r"`([^`]+)`", column)}
+
+
+def test_every_environment_name_is_documented_and_every_documented_one_exists() -> None:
+    documented = set(re.findall(r"`([A-Z][A-Z_]{3,})`", CONFIGURATION)) - {"NAME_FILE"}
+    assert documented - {"KEY_ID"} == names_in_code()
+
+
+def test_every_command_is_documented_and_every_documented_one_exists() -> None:
+    ours = {name for name, app in get_commands().items() if app == "openclaw_sms"}
+    assert {words.split()[0] for words in rows(REFERENCE, "Commands")} == ours
+
+
+@pytest.mark.parametrize(
+    ("heading", "codes"),
+    [
+        ("What becomes of a text received", {str(state.value) for state in InboundState}),
+        ("What becomes of a part sent", {str(state.value) for state in PartState}),
+        ("Reasons", {str(reason.value) for reason in Reason if reason.value}),
+        ("When the agent gives no answer", {str(code.value) for code in AgentErrorCode}),
+    ],
+)
+def test_every_code_is_documented_and_every_documented_one_exists(heading: str, codes: set[str]) -> None:
+    assert rows(REFERENCE, heading) == codes
+
+
+@pytest.mark.parametrize("path", SENTENCES, ids=lambda path: path.stem)
+def test_every_sentence_we_text_is_gsm_7_and_one_segment(path: Path) -> None:
+    text = re.sub(r"{%.*?%}", "", path.read_text()).replace("{{ code }}", "ABCDEFGH").strip()
+    assert "{" not in text
+    measure = segments.measure(text)
+    assert (measure.encoding, measure.segments) == (Encoding.GSM7, 1)
+
+
+def test_every_link_between_the_pages_leads_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
