@@ -76,5 +76,7 @@ def sandbox_state(path: Path) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise ImproperlyConfigured(f"{path.name} in SMS_DATA_DIR is damaged: run `manage.py sandbox off`.") from None
+        raise ImproperlyConfigured(
+            f"{path.name} in SMS_DATA_DIR is damaged: delete it, and run `make run` for a new sandbox."
+        ) from None
     return state if isinstance(state, dict) else None

@@ -31,16 +31,15 @@ SECRET_KEY_FALLBACKS: list[str] = []
 SMS_ENCRYPTION_KEYS = [key.strip() for key in environment.secret("SMS_ENCRYPTION_KEYS").split(",") if key.strip()]
 
 _public_url = urlsplit(environment.text("SMS_PUBLIC_WEBHOOK_URL"))
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or [
-    "127.0.0.1",
-    "localhost",
-    "[::1]",
-    *filter(None, [_public_url.hostname]),
-]
+_THIS_MACHINE = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or [*_THIS_MACHINE, *filter(None, [_public_url.hostname])]
+if SMS_SANDBOX:
+    ALLOWED_HOSTS = [*_THIS_MACHINE, *ALLOWED_HOSTS]
 CSRF_TRUSTED_ORIGINS = [f"https://{host.removeprefix('.')}" for host in ALLOWED_HOSTS if host != "*"]
 
 # On when a proxy ends TLS in front of the console. Webhook paths never redirect, whatever is set here.
-SMS_BEHIND_HTTPS = environment.flag("SMS_BEHIND_HTTPS")
+# The sandbox is plain http on this machine.
+SMS_BEHIND_HTTPS = environment.flag("SMS_BEHIND_HTTPS") and not SMS_SANDBOX
 if SMS_BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True

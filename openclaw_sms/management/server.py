@@ -70,11 +70,12 @@ def announce(known: Accounts) -> None:
     for account in known.by_id.values():
         if known.by_path.get(account.webhook_path) is account:
             logger.info("gateway.route account=%s path=%s", account.id, account.webhook_path)
-            logger.info(
-                "gateway.paste_into_twilio account=%s method=POST url=%s",
-                account.id,
-                account.public_webhook_url,
-            )
+            if account.id != accounts.SANDBOX_ID:
+                logger.info(
+                    "gateway.paste_into_twilio account=%s method=POST url=%s",
+                    account.id,
+                    account.public_webhook_url,
+                )
         else:
             logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
     for conflict in known.conflicts:

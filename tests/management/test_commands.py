@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from pytest_django.fixtures import Settings
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
+from openclaw_sms.management.commands.gateway import refuse_another_address
 from openclaw_sms.management.server import announce, missing
 from openclaw_sms.models import AuditEvent, OutboundMessage, PairingRequest, SmsAccount
 from tests.support import cast
@@ -171,3 +173,10 @@ class TestTheGatewaysAnnouncement:
     def test_says_so_when_there_is_no_account(self, db: None, caplog: pytest.LogCaptureFixture) -> None:
         announce(accounts.load())
         assert "gateway.no_account" in caplog.text
+
+
+def test_the_sandbox_is_served_only_where_its_twilio_looks_for_it(settings: Settings) -> None:
+    settings.SMS_SANDBOX = {"address": "http://127.0.0.1:8000"}
+    refuse_another_address("127.0.0.1", 8000)
+    with pytest.raises(CommandError, match="sandbox --port 8001"):
+        refuse_another_address("127.0.0.1", 8001)

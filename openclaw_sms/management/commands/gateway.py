@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from openclaw_sms.management.base import GatewayCommand
 from openclaw_sms.management.server import AddressTaken, Gateway
+from openclaw_sms.sandbox import state
 from openclaw_sms.sandbox.welcome import welcome
 
 
@@ -20,6 +21,7 @@ class Command(GatewayCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def run_command(self, **options: Any) -> None:
+        refuse_another_address(options["host"], options["port"])
         call_command("migrate", interactive=False, verbosity=0)
         try:
             gateway = Gateway(options["host"], options["port"])
@@ -31,3 +33,15 @@ class Command(GatewayCommand):
         if settings.SMS_SANDBOX:
             self.stdout.write(welcome(settings))
             self.stdout.flush()
+
+
+def refuse_another_address(host: str, port: int) -> None:
+    """The pretend Twilio posts to the address that the sandbox was turned on for, and to no other."""
+    if not settings.SMS_SANDBOX:
+        return
+    here = state.address(host, port)
+    if here != settings.SMS_SANDBOX["address"]:
+        raise CommandError(
+            f"The sandbox is on, at {settings.SMS_SANDBOX['address']}: "
+            f"start it with `manage.py sandbox --port {port}`, or turn it off with `manage.py sandbox off`."
+        )

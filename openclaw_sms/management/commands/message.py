@@ -14,7 +14,7 @@ from openclaw_sms.messaging import manual, worker
 from openclaw_sms.messaging.manual import Draft
 from openclaw_sms.models import UNSENT, OutboundMessage, OutboundPart, PartState
 from openclaw_sms.text import segments
-from openclaw_sms.text.phone import parse_target
+from openclaw_sms.text.phone import mask, parse_target
 
 # Long enough for a few tries and for asking Twilio about one that got no answer.
 WAIT_AT_MOST = timedelta(seconds=45)
@@ -64,7 +64,7 @@ class Command(GatewayCommand):
             return
         for number, part in enumerate(parts, start=1):
             self.stdout.write(
-                f"Part {number} of {len(parts)} to {draft.to}: {part['status']}, {part['encoding']}, "
+                f"Part {number} of {len(parts)} to {mask(draft.to)}: {part['status']}, {part['encoding']}, "
                 f"{part['segments']} segment(s){', ' + str(part['sid']) if part['sid'] else ''}"
             )
 

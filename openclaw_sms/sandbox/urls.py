@@ -1,0 +1,15 @@
+"""Below /sandbox/, and only while the sandbox is on."""
+
+from django.urls import path
+
+from openclaw_sms.sandbox import phone, twilio_api
+
+app_name = "sandbox"
+ACCOUNT = "twilio/2010-04-01/Accounts/<str:account_sid>"
+
+urlpatterns = [
+    path("", phone.simulator, name="simulator"),
+    path("messages", phone.messages, name="messages"),
+    path(f"{ACCOUNT}/Messages.json", twilio_api.messages),
+    path(f"{ACCOUNT}/Messages/<str:sid>.json", twilio_api.message),
+]
