@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run install dev test lint check clean
+.PHONY: run install dev test lint check screenshots clean
 
 run: install
 	@$(BIN)/python manage.py sandbox --port $(PORT)
@@ -36,6 +36,10 @@ check: dev
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') SMS_BEHIND_HTTPS=true \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# The pictures in README.md and docs/, from a real run.
+screenshots: dev
+	$(BIN)/python -m tests.browser.screenshots
 
 clean:
 	rm -rf .venv staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,7 +5,6 @@ only when it says, several times, that it has not is the part sent again. What T
 is left as *uncertain* for the operator.
 """
 
-import functools
 import logging
 from datetime import datetime, timedelta
 
@@ -13,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from openclaw_sms.config import accounts
-from openclaw_sms.messaging import outbox, queue
+from openclaw_sms.messaging import outbox
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.outbox import Progress
 from openclaw_sms.models import OutboundPart, PartState, Reason
@@ -70,25 +69,6 @@ def check(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     if part.checks < len(CHECK_AFTER):
         return _ask_again(part, lease, now + CHECK_AFTER[part.checks], part.checks + 1)
     return _send_again(part, lease)
-
-
-def mark_sent(part: OutboundPart, *, now: datetime) -> bool:
-    """The operator saw an uncertain part in Twilio's log; the parts behind it go on. True when this call decided."""
-    return _decide(part, PartState.ACCEPTED, accepted_at=now)
-
-
-def send_again(part: OutboundPart) -> bool:
-    """The operator wants an uncertain or failed part sent, and the parts behind it. True when this call decided."""
-    return _decide(part, PartState.QUEUED, attempts=0, checks=0, error_code=None)
-
-
-def _decide(part: OutboundPart, to: PartState, **changes: object) -> bool:
-    with transaction.atomic():
-        won = part.move(to, next_attempt_at=None, reason=Reason.NONE, detail="", **changes)
-        if won:
-            part.release_rest()
-            transaction.on_commit(functools.partial(queue.wake_outbox, part.conversation_id))
-    return won
 
 
 def _match(part: OutboundPart, found: list[Found]) -> Found | None:

@@ -16,7 +16,7 @@ from openclaw_sms.access.policy import Decision, Ruling
 from openclaw_sms.agents.base import Agent, AgentError, Question
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, history, outbox, queue
+from openclaw_sms.messaging import backoff, history, outbox
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
@@ -246,21 +246,6 @@ def spoken(payload: InboundText) -> str:
     count = payload.num_media or 0
     notice = f"[{count} attachment{'s' if count > 1 else ''}, not shown]" if count else ""
     return "\n\n".join(filter(None, [payload.body if payload.body.strip() else "", notice]))
-
-
-def answer_again(text: InboundMessage) -> bool:
-    """The owner wants a text that got no answer to be answered after all. True when this call decided."""
-    if not text.move(
-        InboundState.RECEIVED,
-        attempts=0,
-        next_attempt_at=None,
-        reason=Reason.NONE,
-        detail="",
-        finished_at=None,
-    ):
-        return False
-    queue.wake_inbound(text.pk)
-    return True
 
 
 def _failed(message_id: int) -> bool:

@@ -26,7 +26,7 @@ class Reason(models.TextChoices):
     OWN_NUMBER = "own_number", "The text came from this account's own number."
     EMPTY = "empty_text", "The text has neither words nor pictures."
     # Access
-    AWAITING_APPROVAL = "awaiting_approval", "The sender is not approved yet."
+    AWAITING_APPROVAL = "awaiting_approval", "The sender was not approved yet when this text came."
     PAIRING_FULL = "pairing_full", "Too many strangers are already waiting for approval on this account."
     NOT_LISTED = "not_on_allowlist", "The sender is not on the account's list of allowed senders."
     CHANNEL_DISABLED = "policy_disabled", "The account's policy is to answer nobody."
@@ -50,7 +50,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.ALPHANUMERIC: "Nothing to do: a name cannot receive texts.",
     Reason.OWN_NUMBER: "Check for a forwarding rule that sends the number's texts back to itself.",
     Reason.EMPTY: "Nothing to do.",
-    Reason.AWAITING_APPROVAL: "Approve the sender under Pairing requests or with `pairing approve sms CODE`.",
+    Reason.AWAITING_APPROVAL: "Approve the sender under Pairing requests, then choose Answer now.",
     Reason.PAIRING_FULL: "Approve or dismiss a waiting sender; the next text of this one then draws a code.",
     Reason.NOT_LISTED: "Add the number to the account's allowed senders if the person should get in.",
     Reason.CHANNEL_DISABLED: "Change the account's policy if texts should be answered.",

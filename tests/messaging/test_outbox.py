@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from openclaw_sms.messaging import outbox, reconcile, worker
+from openclaw_sms.access.audit import Actor
+from openclaw_sms.messaging import decisions, outbox, worker
+from openclaw_sms.messaging.decisions import AlreadyDecided
 from openclaw_sms.models import (
     Conversation,
     OutboundKind,
@@ -26,6 +28,7 @@ from tests.support.pretend_twilio import (
 )
 
 pytestmark = pytest.mark.django_db
+ANNA = Actor("cli:anna")
 THREE_PARTS = "one " * 5 + "two " * 5 + "six " * 5
 
 
@@ -196,14 +199,16 @@ class TestARefusedPart:
     def test_goes_on_from_where_it_stopped(
         self, message: OutboundMessage, conversation: Conversation, twilio: PretendTwilio
     ) -> None:
-        assert reconcile.send_again(message.parts.get(number=2))
+        decisions.send_again(message.parts.get(number=2), actor=ANNA, now=timezone.now())
         send(conversation)
         assert states(message) == [PartState.ACCEPTED] * 3
         assert "".join(bodies(twilio)) == THREE_PARTS
 
     def test_is_sent_again_once_however_often_the_button_is_pressed(self, message: OutboundMessage) -> None:
         twins = [message.parts.get(number=2) for _ in range(2)]
-        assert [reconcile.send_again(twin) for twin in twins] == [True, False]
+        decisions.send_again(twins[0], actor=ANNA, now=timezone.now())
+        with pytest.raises(AlreadyDecided, match="the part is now “waiting”"):
+            decisions.send_again(twins[1], actor=ANNA, now=timezone.now())
 
 
 class TestAnUncertainPart:
@@ -226,7 +231,7 @@ class TestAnUncertainPart:
     def test_goes_on_when_the_operator_saw_it_at_twilio(
         self, message: OutboundMessage, conversation: Conversation, twilio: PretendTwilio
     ) -> None:
-        assert reconcile.mark_sent(message.parts.get(number=1), now=timezone.now())
+        decisions.mark_sent(message.parts.get(number=1), actor=ANNA, now=timezone.now())
         send(conversation)
         assert states(message) == [PartState.ACCEPTED] * 3
         assert len(bodies(twilio)) == 2

@@ -8,8 +8,10 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
-from openclaw_sms.messaging import admission, history, turn, worker
+from openclaw_sms.messaging import admission, decisions, history, turn, worker
+from openclaw_sms.messaging.decisions import AlreadyDecided
 from openclaw_sms.models import (
+    AuditEvent,
     InboundMessage,
     InboundState,
     OutboundKind,
@@ -87,7 +89,7 @@ class TestAStranger:
         first = bob.texts("hello")
         admission.approve(PairingRequest.objects.get().code, actor=ANNA, now=timezone.now())
         first.refresh_from_db()
-        assert turn.answer_again(first)
+        decisions.answer_now(first, actor=ANNA, now=timezone.now())
         work()
         assert outcome(first) == (InboundState.ANSWERED, Reason.NONE)
         assert "You said hello" in bob.heard()
@@ -214,7 +216,7 @@ class TestAFailingAgent:
         agents.answers += [agents.broken(), agents.broken()]
         text = alice.texts("hi")
         for expected in (InboundState.PARKED, InboundState.ANSWERED):
-            assert turn.answer_again(InboundMessage.objects.get(pk=text.pk))
+            decisions.answer_now(InboundMessage.objects.get(pk=text.pk), actor=ANNA, now=timezone.now())
             work()
             assert outcome(text)[0] == expected
         assert [message.kind for message in OutboundMessage.objects.order_by("id")] == ["apology", "reply"]
@@ -224,7 +226,9 @@ def test_answering_again_twice_is_answering_again_once(alice: Phone) -> None:
     agents.answers += [agents.broken()]
     text = alice.texts("hi")
     twins = [InboundMessage.objects.get(pk=text.pk) for _ in range(2)]
-    assert [turn.answer_again(twin) for twin in twins] == [True, False]
+    decisions.answer_now(twins[0], actor=ANNA, now=timezone.now())
+    with pytest.raises(AlreadyDecided, match="the text is now “waiting”"):
+        decisions.answer_now(twins[1], actor=ANNA, now=timezone.now())
 
 
 def test_a_text_that_kills_its_worker_every_time_is_parked(alice: Phone, settings: Settings) -> None:
@@ -260,3 +264,12 @@ def test_earlier_turns_are_sent_to_agents_that_keep_none(alice: Phone) -> None:
     assert [(spoken.role.value, spoken.text) for spoken in earlier] == [("user", "two"), ("agent", "You said two")]
     assert len(history.before(last, turns=9)) == 4
     assert history.before(last, turns=0) == ()
+
+
+def test_a_text_that_a_worker_has_cannot_be_taken_from_it(alice: Phone) -> None:
+    text = alice.texts("hi")
+    InboundMessage.objects.filter(pk=text.pk).update(state=InboundState.PROCESSING)
+    text.refresh_from_db()
+    with pytest.raises(AlreadyDecided):
+        decisions.answer_now(text, actor=ANNA, now=timezone.now())
+    assert not AuditEvent.objects.exists()

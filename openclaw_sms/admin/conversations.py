@@ -1,0 +1,239 @@
+"""Conversations: a list of people, and each as a thread with a box to reply by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Subquery
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from openclaw_sms.access.audit import Actor
+from openclaw_sms.admin import decisions, thread
+from openclaw_sms.admin.components import (
+    CompletedChangeList,
+    ReadOnlyAdmin,
+    badge,
+    may_decide,
+    operator,
+    settings_in_effect,
+    snippet,
+)
+from openclaw_sms.admin.thread import Position
+from openclaw_sms.config.sources import ConfigurationError
+from openclaw_sms.messaging import manual
+from openclaw_sms.models import (
+    UNSENT,
+    WAITING,
+    Conversation,
+    InboundMessage,
+    InboundState,
+    OutboundMessage,
+    OutboundPart,
+    PairingRequest,
+    PairingState,
+    PartState,
+)
+from openclaw_sms.text.phone import SenderKind, parse_sender
+
+UNDECIDED = (PartState.FAILED, PartState.UNCERTAIN)
+# Ten full parts: more than anybody types, and a bound on what one slip of the clipboard can cost.
+LONGEST_REPLY = 16_000
+
+
+class ReplyForm(forms.Form):
+    """A text to send by hand. `words` go out as they are typed."""
+
+    words = forms.CharField(
+        label="Reply",
+        max_length=LONGEST_REPLY,
+        error_messages={"required": "There is nothing to send: type some words."},
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Reply by hand", "aria-label": "Reply by hand"}),
+    )
+
+    def clean_words(self) -> str:
+        """Browsers end lines with CRLF; phones count both characters."""
+        return str(self.cleaned_data["words"]).replace("\r\n", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the list says of a conversation: its last text, and the one thing an operator should know of it."""
+
+    last_text: str
+    summary: str
+    tone: str
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin[Conversation]):
+    list_display = ("sender", "account", "last_text", "last_activity_at", "summary")
+    list_filter = ("account", "last_activity_at")
+    list_select_related = ("account",)
+    search_fields = ("sender",)
+    search_help_text = "A whole number"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
+        return CompletedChangeList
+
+    def complete(self, rows: list[Conversation]) -> list[Conversation]:
+        """Give every row of the page its glance, in one query."""
+        glances = _glances([row.pk for row in rows])
+        for row in rows:
+            vars(row)["glance"] = glances[row.pk]
+        return rows
+
+    @admin.display(description="last text")
+    def last_text(self, row: Conversation) -> str:
+        return _glance(row).last_text
+
+    @admin.display(description="state")
+    def summary(self, row: Conversation) -> SafeString:
+        return badge(_glance(row).summary, _glance(row).tone)
+
+    def get_urls(self) -> list[URLPattern]:
+        reply = self.admin_site.admin_view(require_POST(self.reply_view))
+        routes: list[URLPattern] = [path("<int:pk>/reply/", reply, name="openclaw_sms_conversation_reply")]
+        return routes + super().get_urls()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """The thread takes the place of Django's form."""
+        return self._thread(request, self._found(request, object_id), ReplyForm())
+
+    def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Send a text by hand; what cannot be sent stays in the box, beside the reason."""
+        if not may_decide(request, Conversation):
+            raise PermissionDenied
+        conversation = self._found(request, str(pk))
+        form = ReplyForm(request.POST)
+        if form.is_valid() and _submitted(form, conversation, operator(request)):
+            messages.success(request, "Your text is in the outbox.")
+            return HttpResponseRedirect(f"{_address(conversation)}#latest")
+        return self._thread(request, conversation, form)
+
+    def _found(self, request: HttpRequest, object_id: str) -> Conversation:
+        conversation = self.get_object(request, object_id)
+        if conversation is None:
+            raise Http404("There is no such conversation.")
+        if not self.has_view_permission(request, conversation):
+            raise PermissionDenied
+        return conversation
+
+    def _thread(self, request: HttpRequest, conversation: Conversation, form: ReplyForm) -> HttpResponse:
+        before = Position.parse(request.GET.get("before", ""))
+        page = thread.read(
+            conversation,
+            before=before,
+            may_answer=may_decide(request, InboundMessage),
+            may_send=may_decide(request, OutboundPart),
+        )
+        waiting = _pending_request(conversation)
+        may_let_in = may_decide(request, PairingRequest)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": conversation.sender,
+            "original": conversation,
+            "subtitle": None,
+            "conversation": conversation,
+            "thread": page,
+            "before": before,
+            "request_waiting": waiting,
+            "request_decisions": decisions.on_request(waiting) if waiting and may_let_in else [],
+            "form": form,
+            "may_reply": may_decide(request, Conversation),
+            "can_be_texted": parse_sender(conversation.sender).kind is SenderKind.NUMBER,
+            "address": _address(conversation),
+            "reply_address": reverse("admin:openclaw_sms_conversation_reply", args=[conversation.pk]),
+        }
+        return TemplateResponse(request, "admin/openclaw_sms/conversation/thread.html", context)
+
+
+def _address(conversation: Conversation) -> str:
+    return reverse("admin:openclaw_sms_conversation_change", args=[conversation.pk])
+
+
+def _pending_request(conversation: Conversation) -> PairingRequest | None:
+    asked = PairingRequest.objects.filter(account_id=conversation.account_id, sender=conversation.sender)
+    return asked.filter(state=PairingState.PENDING, expires_at__gt=timezone.now()).first()
+
+
+def _submitted(form: ReplyForm, conversation: Conversation, actor: Actor) -> bool:
+    """Put the words into the outbox, as typed. What stands in the way becomes an error of the form."""
+    known, problem = settings_in_effect()
+    account = known.by_pk(conversation.account_id)
+    if account is None:
+        form.add_error("words", problem or "This account is not in use now.")
+        return False
+    if parse_sender(conversation.sender).kind is not SenderKind.NUMBER:
+        form.add_error("words", "Only phone numbers can be texted.")
+        return False
+    try:
+        draft = manual.draft(account, conversation.sender, form.cleaned_data["words"], plain=True)
+    except ConfigurationError as error:
+        form.add_error("words", str(error))
+        return False
+    manual.submit(draft, author=actor.name, now=timezone.now())
+    return True
+
+
+def _glance(row: Conversation) -> Glance:
+    glance: Glance = vars(row)["glance"]
+    return glance
+
+
+def _glances(pks: list[int]) -> dict[int, Glance]:
+    received = InboundMessage.objects.filter(account=OuterRef("account"), sender=OuterRef("sender"))
+    last_received = received.order_by("-received_at", "-id")
+    last_sent = OutboundMessage.objects.filter(conversation=OuterRef("pk")).order_by("-created_at", "-id")
+    parts = OutboundPart.objects.filter(conversation=OuterRef("pk"))
+    asked = PairingRequest.objects.filter(account=OuterRef("account"), sender=OuterRef("sender"))
+    rows = Conversation.objects.filter(pk__in=pks).values(
+        "pk",
+        received_at=Subquery(last_received.values("received_at")[:1]),
+        received=Subquery(last_received.values("body")[:1]),
+        received_state=Subquery(last_received.values("state")[:1]),
+        sent_at=Subquery(last_sent.values("created_at")[:1]),
+        sent=Subquery(last_sent.values("text")[:1]),
+        asked=Exists(asked.filter(state=PairingState.PENDING, expires_at__gt=timezone.now())),
+        parked=Exists(received.filter(state=InboundState.PARKED)),
+        undecided=Exists(parts.filter(state__in=UNDECIDED)),
+        at_work=Exists(received.filter(state__in=WAITING)),
+        sending=Exists(parts.filter(state__in=UNSENT)),
+    )
+    return {row["pk"]: Glance(_last_text(row), *_summary(row)) for row in rows}
+
+
+def _last_text(row: Mapping[str, Any]) -> str:
+    ours = row["sent_at"] is not None and (row["received_at"] is None or row["sent_at"] >= row["received_at"])
+    return f"→ {snippet(row['sent'])}" if ours else snippet(row["received"] or "")
+
+
+def _summary(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The most pressing thing first."""
+    if row["parked"] or row["undecided"]:
+        return "needs a decision", "act"
+    if row["asked"]:
+        return "waits for approval", "act"
+    if row["at_work"]:
+        return "being answered", "busy"
+    if row["sending"]:
+        return "being sent", "busy"
+    if row["received_state"]:
+        state = InboundState(row["received_state"])
+        return str(state.label), "good" if state is InboundState.ANSWERED else "quiet"
+    return "no text received", "quiet"

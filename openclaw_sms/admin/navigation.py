@@ -1,0 +1,67 @@
+"""The console's sidebar: where operators go most comes first, and only where they may go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from openclaw_sms.models import PairingRequest, PairingState
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A list of the console: its model as `app.model`, and an icon of the theme's own set."""
+
+    title: str
+    model: str
+    icon: str
+
+
+EVERY_DAY = (
+    Place("Conversations", "openclaw_sms.conversation", "forum"),
+    Place("Pairing requests", "openclaw_sms.pairingrequest", "person_add"),
+    Place("Allowed senders", "openclaw_sms.allowedsender", "group"),
+)
+NOW_AND_THEN = (
+    Place("Accounts", "openclaw_sms.smsaccount", "settings_phone"),
+    Place("Texts received", "openclaw_sms.inboundmessage", "call_received"),
+    Place("Texts sent", "openclaw_sms.outboundmessage", "call_made"),
+    Place("Audit trail", "openclaw_sms.auditevent", "history"),
+    Place("Users", "auth.user", "manage_accounts"),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The theme's navigation: groups of items."""
+    return [
+        {"items": _items(request, EVERY_DAY)},
+        {"title": "Behind the scenes", "separator": True, "items": _items(request, NOW_AND_THEN)},
+    ]
+
+
+def waiting(request: HttpRequest) -> str:
+    """How many strangers wait for a decision; "" when none does. It only counts: pages must not write."""
+    pending = PairingRequest.objects.filter(state=PairingState.PENDING, expires_at__gt=timezone.now()).count()
+    return str(pending) if pending else ""
+
+
+def _items(request: HttpRequest, places: tuple[Place, ...]) -> list[dict[str, Any]]:
+    return [_item(request, place) for place in places if _may_see(request, place.model)]
+
+
+def _item(request: HttpRequest, place: Place) -> dict[str, Any]:
+    item = {
+        "title": place.title,
+        "icon": place.icon,
+        "link": reverse(f"admin:{place.model.replace('.', '_')}_changelist"),
+    }
+    if place.model == "openclaw_sms.pairingrequest" and (count := waiting(request)):
+        item["badge"] = count
+    return item
+
+
+def _may_see(request: HttpRequest, model: str) -> bool:
+    app, name = model.split(".")
+    return any(request.user.has_perm(f"{app}.{right}_{name}") for right in ("view", "change"))

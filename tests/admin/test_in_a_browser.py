@@ -1,0 +1,155 @@
+"""The console in Chromium, on a desk and on a phone: nobody else is asked for anything, and the buttons work."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from openclaw_sms.access import pairing
+from openclaw_sms.models import (
+    Conversation,
+    InboundState,
+    OutboundMessage,
+    PairingRequest,
+    PartState,
+    Reason,
+)
+from tests.admin.conftest import ALICE, BOB, received, sent
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PASSWORD = "a-long-enough-password"
+SCREENS = [pytest.param((1440, 900), id="desk"), pytest.param((390, 844), id="phone")]
+ATTACK = '<script>document.title = "owned"</script><img src=x onerror="document.title = \'owned\'">'
+PAGES = [
+    "index",
+    *(
+        f"openclaw_sms_{model}_{page}"
+        for model in (
+            "conversation",
+            "pairingrequest",
+            "allowedsender",
+            "smsaccount",
+            "inboundmessage",
+            "outboundmessage",
+            "outboundpart",
+        )
+        for page in ("changelist", "change")
+    ),
+    "openclaw_sms_auditevent_changelist",
+    "openclaw_sms_smsaccount_add",
+    "openclaw_sms_allowedsender_add",
+    "auth_user_changelist",
+]
+
+
+@dataclass
+class Seen:
+    """What a browser did and met on its way."""
+
+    hosts: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def row_keys(alice: Conversation, bob: PairingRequest, operator: User) -> dict[str, int]:
+    """A row for each page, and a text that tries to be a program; collected before the browser starts."""
+    text = received(alice.account, ALICE, ATTACK, InboundState.PARKED, Reason.AGENT_FAILED)
+    part = sent(alice, ATTACK, PartState.UNCERTAIN, reason=Reason.UNCERTAIN, answers=text)
+    return {
+        "conversation": alice.pk,
+        "pairingrequest": bob.pk,
+        "allowedsender": alice.account.allowed_senders.get().pk,
+        "smsaccount": alice.account_id,
+        "inboundmessage": text.pk,
+        "outboundmessage": part.message_id,
+        "outboundpart": part.pk,
+    }
+
+
+@pytest.fixture
+def chromium(row_keys: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    # Playwright runs an event loop in this thread, which makes Django refuse the database's clean-up after the test.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=SCREENS)
+def context(request: pytest.FixtureRequest, chromium: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
+    width, height = request.param
+    context = chromium.new_context(viewport={"width": width, "height": height}, base_url=live_server.url)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def seen(context: BrowserContext) -> Seen:
+    seen = Seen()
+    context.on("request", lambda request: seen.hosts.add(request.url.split("/")[2]))
+    context.on("console", lambda line: seen.complaints.append(line.text) if line.type == "error" else None)
+    context.on("weberror", lambda error: seen.complaints.append(str(error.error)))
+    return seen
+
+
+@pytest.fixture
+def page(context: BrowserContext, seen: Seen) -> Page:
+    """A page of the console, logged in through its own form."""
+    page = context.new_page()
+    page.goto(reverse("admin:index"))
+    page.fill("#id_username", "olga")
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_url(f"**{reverse('admin:index')}")
+    return page
+
+
+def test_no_page_asks_another_host_or_runs_what_somebody_texted(
+    page: Page, seen: Seen, live_server: LiveServer, row_keys: dict[str, int]
+) -> None:
+    for name in PAGES:
+        key = row_keys[name.split("_")[2]] if name.endswith("_change") else None
+        page.goto(reverse(f"admin:{name}", args=[key] if key else []))
+        page.wait_for_load_state("networkidle")
+        assert page.title().strip() != "owned", name
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wider <= 0, f"{name} is {wider} pixels wider than the screen"
+
+    assert seen.hosts == {live_server.url.removeprefix("http://")}
+    assert seen.complaints == []
+
+
+def test_a_stranger_is_let_in_from_the_list(page: Page, bob: PairingRequest) -> None:
+    page.goto(reverse("admin:openclaw_sms_pairingrequest_changelist"))
+    page.get_by_role("button", name="Approve").click()
+
+    page.get_by_text(f"{BOB} may talk from now on.").wait_for()
+    assert page.get_by_role("button", name="Approve").count() == 0
+    assert pairing.is_paired(bob.account_id, BOB)
+
+
+def test_a_reply_by_hand_is_sent_once_however_often_one_presses(page: Page, alice: Conversation) -> None:
+    before = OutboundMessage.objects.count()
+    page.goto(reverse("admin:openclaw_sms_conversation_change", args=[alice.pk]))
+    page.get_by_role("textbox", name="Reply by hand").fill("On my way")
+    page.get_by_role("button", name="Send", exact=True).dblclick()
+
+    page.get_by_text("Your text is in the outbox.").wait_for()
+    assert OutboundMessage.objects.count() == before + 1
+    assert page.locator(".sms-ours", has_text="On my way").count() == 1
+
+
+def test_a_parked_text_is_answered_from_the_thread(page: Page, alice: Conversation) -> None:
+    page.goto(reverse("admin:openclaw_sms_conversation_change", args=[alice.pk]))
+    page.get_by_role("button", name="Answer now").click()
+
+    page.get_by_text("The text is on its way to the agent.").wait_for()
+    assert page.get_by_role("button", name="Answer now").count() == 0
