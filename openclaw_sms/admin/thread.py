@@ -217,7 +217,7 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
 
 def reason_of(row: InboundMessage | OutboundPart) -> str:
     """Why, in one sentence; "" when there is nothing to explain."""
-    return row.detail or str(row.get_reason_display())
+    return row.detail or Reason(row.reason).label
 
 
 def fix_of(row: InboundMessage | OutboundPart) -> str:

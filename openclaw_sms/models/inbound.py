@@ -21,7 +21,7 @@ class InboundMessage(StatefulModel):
     body = models.TextField(blank=True)
     form = models.BinaryField()
     state = models.CharField(max_length=16, choices=InboundState.choices, default=InboundState.RECEIVED)
-    reason = models.CharField(max_length=32, choices=Reason.choices, default=Reason.NONE, blank=True)
+    reason = models.CharField(max_length=32, default=Reason.NONE, blank=True, help_text="a code of `Reason`")
     detail = models.CharField(max_length=300, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)

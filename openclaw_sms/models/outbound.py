@@ -67,7 +67,7 @@ class OutboundPart(StatefulModel):
     sid = models.CharField("MessageSid", max_length=64, blank=True)
     delivery = models.CharField(max_length=16, choices=Delivery.choices, default=Delivery.UNKNOWN, blank=True)
     error_code = models.PositiveIntegerField(null=True, blank=True)
-    reason = models.CharField(max_length=32, choices=Reason.choices, default=Reason.NONE, blank=True)
+    reason = models.CharField(max_length=32, default=Reason.NONE, blank=True, help_text="a code of `Reason`")
     detail = models.CharField(max_length=300, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     checks = models.PositiveSmallIntegerField(default=0, help_text="times Twilio was asked about this part")
