@@ -57,7 +57,7 @@ SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # its pages are looked for in urls.py: commands need none
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

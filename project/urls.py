@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 
 from openclaw_sms.web import health
 
+admin.autodiscover()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive),

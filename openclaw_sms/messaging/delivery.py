@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 import uuid
 from datetime import datetime
 
@@ -54,9 +55,9 @@ def record(account: Account, callback: StatusCallback, *, now: datetime) -> None
         account_id=account.pk,
         part=part,
         sid=callback.sid,
-        status=callback.status[:32],
+        status=re.sub(r"[^A-Za-z_]", "", callback.status)[:32],
         error_code=callback.error_code or 0,
-        done_date=callback.done_date[:32],
+        done_date=re.sub(r"[^0-9]", "", callback.done_date)[:32],
         received_at=now,
     )
     try:

@@ -10,6 +10,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -40,7 +41,7 @@ def current() -> Instance:
 def take_dead() -> Iterator[str]:
     """The ids of this machine's processes that ended without saying so; each is yielded to one caller only."""
     for path in sorted(_directory().glob("*.lock")):
-        with path.open("rb") as file:
+        with suppress(FileNotFoundError), path.open("rb") as file:  # another process may clear up at the same time
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

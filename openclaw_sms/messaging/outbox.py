@@ -100,12 +100,13 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     account = accounts.current().by_pk(part.conversation.account_id)
     if account is None or not (account.enabled and account.configured):
         return _fail(part, lease, Reason.ACCOUNT_UNAVAILABLE, now=now)
+    twilio = carrier(account)
     with transaction.atomic():
         lease.confirm(now)
         if not part.move(PartState.SENDING, attempts=part.attempts + 1, posted_at=now, next_attempt_at=None):
             return Progress.MOVED
     try:
-        sent = carrier(account).send(_outgoing(part, account))
+        sent = twilio.send(_outgoing(part, account))
     except TwilioError as error:
         return _refused(part, lease, error)
     return accept(part, lease, sent)

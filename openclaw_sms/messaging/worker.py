@@ -25,6 +25,7 @@ from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
 from openclaw_sms.messaging.turn import Turn
 from openclaw_sms.models import UNSENT, WAITING, Conversation, InboundMessage, OutboundPart, PartState
+from openclaw_sms.twilio.client import refuse_insecure
 
 logger = logging.getLogger(__name__)
 
@@ -211,8 +212,9 @@ class Worker:
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
 
     def start(self) -> None:
-        """Raises `AgentError` when the agent cannot be used, before anything is started."""
+        """Raises `AgentError` or `InsecureApiBase` for settings that cannot be used, before anything is started."""
         agent()
+        refuse_insecure(settings.TWILIO_API_BASE_URL)
         stopping.clear()
         self._consumer.start()
         self._sweeper.start()

@@ -94,7 +94,7 @@ class TwilioClient:
         self, credentials: Credentials, *, base_url: str = API_BASE_URL, timeout: timedelta = DEFAULT_TIMEOUT
     ) -> None:
         """timeout: for the connection, and for each wait for data. Raises InsecureApiBase."""
-        _refuse_insecure(base_url)
+        refuse_insecure(base_url)
         from twilio.rest import Client
 
         from openclaw_sms.twilio.transport import Transport
@@ -143,7 +143,8 @@ class TwilioClient:
         self._transport.close()
 
 
-def _refuse_insecure(base_url: str) -> None:
+def refuse_insecure(base_url: str) -> None:
+    """Raises `InsecureApiBase` for an address that the account's secrets must not be sent to."""
     try:
         base = urlsplit(base_url)
         host, _ = base.hostname or "", base.port

@@ -25,6 +25,7 @@ from openclaw_sms.models import (
 )
 from tests.admin.conftest import ALICE, ENV_TOKEN, OLD_TOKEN, TOKEN, asked, received, sent
 
+admin.autodiscover()
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 LISTS = [model for model in MODELS if model not in (User, Group)]
 FEW, MANY = 3, 30

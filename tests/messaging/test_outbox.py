@@ -17,6 +17,7 @@ from openclaw_sms.models import (
     Reason,
     SmsAccount,
 )
+from openclaw_sms.twilio.client import TwilioClient
 from tests.support import cast
 from tests.support.phone import Phone
 from tests.support.pretend_twilio import (
@@ -80,11 +81,11 @@ def test_the_marker_is_committed_before_the_post(
     class Died(BaseException):
         """As if the process ended in the middle of the call."""
 
-    def die(account: object) -> None:
+    def die(client: object, outgoing: object) -> None:
         raise Died
 
     message = write(conversation, "hi")
-    monkeypatch.setattr(outbox, "carrier", die)
+    monkeypatch.setattr(TwilioClient, "send", die)
     with pytest.raises(Died):
         worker.send(conversation.pk)
     assert states(message) == [PartState.SENDING]

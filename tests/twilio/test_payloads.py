@@ -240,3 +240,10 @@ def test_no_number_and_no_body_in_a_repr() -> None:
     shown = repr((text, parse_form(urlencode(TEXT).encode()), TestIdentity.NUMBER))
     for private in (ALICE, OURS, "hello", "secret"):
         assert private not in shown
+
+
+@pytest.mark.parametrize("sid", ["SM1\nforged line", "SM 1", "S" * 65, "SM\x00", "../SM1", "SM1é"])
+def test_a_sid_that_could_not_be_one_counts_as_missing(sid: str) -> None:
+    """It is a key of the inbox and stands in log lines."""
+    with pytest.raises(MissingSid):
+        classify(Form((("MessageSid", sid), ("From", "+15550001111"))))
