@@ -175,7 +175,10 @@ LOGGING = {
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "openclaw_sms": {"level": "INFO"},
@@ -183,7 +186,7 @@ LOGGING = {
         # Refused posts are our own event (`text.refused`); Django's line beside it says less.
         "django.request": {"level": "ERROR"},
         # A scanner that makes up host names must not fill the log with tracebacks; it gets its 400.
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
         # The queue's lines name tasks, not texts; its own chatter is of no use to an operator.
         "huey": {"level": "ERROR"},
         # These log whole requests at INFO.

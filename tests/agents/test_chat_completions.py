@@ -326,6 +326,7 @@ def test_a_token_no_header_can_carry_is_refused_when_built_and_not_shown(token: 
 
 def test_nothing_private_is_logged_at_any_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "httpx")
     with ScriptedServer(says(LEAKED_ANSWER)) as server, agent_at(server.origin) as agent:
         agent.answer(QUESTION)
     assert "chat/completions" in caplog.text, "the HTTP client's own log lines are what this test is about"
