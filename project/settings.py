@@ -175,6 +175,7 @@ LOGGING = {
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         },
     },
+    "filters": {"once_in_a_while": {"()": "project.logs.OnceInAWhile"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
         "nowhere": {"class": "logging.NullHandler"},
@@ -189,6 +190,7 @@ LOGGING = {
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
         # The queue's lines name tasks, not texts; its own chatter is of no use to an operator.
         "huey": {"level": "ERROR"},
+        "huey.consumer": {"level": "ERROR", "filters": ["once_in_a_while"]},
         # These log whole requests at INFO.
         "twilio": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},

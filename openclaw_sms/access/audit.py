@@ -8,6 +8,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 
 from openclaw_sms.models import AuditEvent
 
+LONGEST_NAME = 150  # the column's length; Django's user names are as long without our prefix
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -18,11 +20,11 @@ class Actor:
 
     @classmethod
     def at_console(cls, user: AbstractBaseUser) -> "Actor":
-        return cls(name=f"console:{user.get_username()}", user_id=user.pk)
+        return cls(name=f"console:{user.get_username()}"[:LONGEST_NAME], user_id=user.pk)
 
     @classmethod
     def at_shell(cls, login: str) -> "Actor":
-        return cls(name=f"cli:{login}")
+        return cls(name=f"cli:{login}"[:LONGEST_NAME])
 
 
 GATEWAY = Actor("gateway")

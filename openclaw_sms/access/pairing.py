@@ -66,12 +66,16 @@ def expire(now: datetime) -> int:
     return over.update(state=PairingState.EXPIRED)
 
 
+def lock(account_pk: int) -> None:
+    """Until the transaction ends nobody else asks for, approves or dismisses a request of this account."""
+    SmsAccount.objects.select_for_update().get(pk=account_pk)
+
+
 def request(text: InboundMessage, *, now: datetime) -> PairingRequest | None:
     """The pending request of the sender of `text`: the one there is, a new one, or None while all slots are taken.
 
-    Must run inside a transaction; it takes the account's row, so that two strangers cannot share the last slot.
+    Must run inside a transaction, after `lock`: two strangers cannot share the last slot.
     """
-    SmsAccount.objects.select_for_update().get(pk=text.account_id)
     expire(now)
     waiting = PairingRequest.objects.filter(account_id=text.account_id, state=PairingState.PENDING)
     known = waiting.filter(sender=text.sender).first()
@@ -121,6 +125,7 @@ def _decide(code: str, to: PairingState, *, actor: Actor, now: datetime, account
     found = pending(now, account_pk=account_pk).filter(code=code.strip().upper()).first()
     if found is None:
         raise _nothing_pending(code, account_pk)
+    lock(found.account_id)
     if not found.move(to, decided_at=now, decided_by=actor.name):
         found.refresh_from_db()
         raise _already_decided(found)

@@ -7,10 +7,8 @@ before the agent) can only differ because the facts did.
 import enum
 from dataclasses import dataclass
 
-from openclaw_sms.models import DmPolicy, Reason
+from openclaw_sms.models import ANYONE, DmPolicy, Reason
 from openclaw_sms.text.phone import Sender, SenderKind
-
-ANYONE = "*"
 
 
 class Decision(enum.Enum):

@@ -15,8 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 from openclaw_sms.admin.components import RowForm, settings_in_effect
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import LARGEST_TEXT_CHUNK, SANDBOX_ID, normalise_id, normalise_path
-from openclaw_sms.config.sources import ANYONE
-from openclaw_sms.models import DmPolicy, SmsAccount
+from openclaw_sms.models import ANYONE, DmPolicy, SmsAccount
 from openclaw_sms.text.phone import InvalidNumber, normalise_number
 
 SECRETS = ("auth_token", "secondary_auth_token")

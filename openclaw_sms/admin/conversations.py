@@ -158,6 +158,8 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
             "may_reply": may_decide(request, Conversation),
             "can_be_texted": parse_sender(conversation.sender).kind is SenderKind.NUMBER,
             "address": _address(conversation),
+            # Where a decision comes back to: this page, or the thread when a refused reply is shown once more.
+            "here": request.get_full_path() if request.method == "GET" else _address(conversation),
             "reply_address": reverse("admin:openclaw_sms_conversation_reply", args=[conversation.pk]),
         }
         return TemplateResponse(request, "admin/openclaw_sms/conversation/thread.html", context)

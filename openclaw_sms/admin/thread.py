@@ -77,7 +77,7 @@ class Position:
             at, direction, pk = words.split("~")
             moment = parse_datetime(at)
             return cls(moment, int(direction), int(pk)) if moment is not None and moment.tzinfo else None
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
 

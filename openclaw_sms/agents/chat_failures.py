@@ -44,7 +44,7 @@ def failure_of_status(response: httpx.Response, origin: str) -> AgentError:
         return AgentError(
             AgentErrorCode.TIMEOUT,
             f"A proxy in front of the agent at {origin} stopped waiting (HTTP 504): "
-            "raise the proxy's time limit, then resubmit the text.",
+            "raise the proxy's time limit, then choose Answer now.",
         )
     if response.has_redirect_location:
         return AgentError(
@@ -52,7 +52,7 @@ def failure_of_status(response: httpx.Response, origin: str) -> AgentError:
             f"The agent at {origin} redirects elsewhere (HTTP {status}), where the token is not sent: "
             "set SMS_AGENT_URL to the final address.",
         )
-    next_step = _NEXT_STEPS.get(status, "look at its log, then resubmit the text")
+    next_step = _NEXT_STEPS.get(status, "look at its log, then choose Answer now")
     return AgentError(AgentErrorCode.FAILED, f"The agent at {origin} failed (HTTP {status}): {next_step}.")
 
 
@@ -81,7 +81,7 @@ def failure_of_transport(error: httpx.HTTPError, origin: str, read_timeout: time
     return AgentError(
         AgentErrorCode.FAILED,
         f"The connection to the agent at {origin} broke before its answer was complete: "
-        "look at its log for whether it acted on the text, and if not, resubmit the text.",
+        "look at its log for whether it acted on the text, and if not, choose Answer now.",
     )
 
 
@@ -91,7 +91,7 @@ def took_too_long(origin: str, read_timeout: timedelta) -> AgentError:
         AgentErrorCode.TIMEOUT,
         f"The agent at {origin} did not answer within {read_timeout.total_seconds():g} seconds, and hanging "
         "up may have cancelled its run while the text stays in its session: "
-        "raise SMS_AGENT_TIMEOUT, then resubmit the text.",
+        "raise SMS_AGENT_TIMEOUT, then choose Answer now.",
     )
 
 

@@ -42,7 +42,7 @@ class PythonCallable:
         # Raised out here so that the original, whose message may quote the text, is not chained to it.
         raise AgentError(
             AgentErrorCode.FAILED,
-            f"The function {self._spec} of SMS_AGENT raised {failure}: correct it, then resubmit the text.",
+            f"The function {self._spec} of SMS_AGENT raised {failure}: correct it, then choose Answer now.",
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ This module answers questions; it decides nothing about texts. The answers are k
 webhook reads no table before it has checked a signature, and a change is still in effect "within seconds".
 """
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -11,14 +12,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseFailure
 
 from openclaw_sms.config import sources
-from openclaw_sms.config.sources import ANYONE, AccountEnvironment, ConfigurationError
+from openclaw_sms.config.sources import AccountEnvironment, ConfigurationError
 from openclaw_sms.models import AllowedSender, DmPolicy, SenderSource, SmsAccount
+from openclaw_sms.models.fields import WrongEncryptionKey
 from openclaw_sms.twilio.client import Credentials
 from openclaw_sms.twilio.payloads import Expected
 from openclaw_sms.twilio.signature import SigningKeys
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_ID = "default"
 SANDBOX_ID = "sandbox"
@@ -93,7 +98,7 @@ class Accounts:
 
     by_id: Mapping[str, Account]
     by_path: Mapping[str, Account]
-    conflicts: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()  # sentences: why an account, or its path, is not served
 
     @property
     def default(self) -> Account | None:
@@ -173,8 +178,24 @@ def load() -> Accounts:
     ensure_rows()
     env = sources.account_environment(default_region())
     listed = _listed_senders()
-    resolved = [_resolve(row, env, listed.get(row.pk, ())) for row in SmsAccount.objects.order_by("account_id")]
-    return _index([account for account in resolved if _is_listed(account)])
+    rows, unreadable = _rows()
+    resolved = [_resolve(row, env, listed.get(row.pk, ())) for row in rows]
+    return _index([account for account in resolved if _is_listed(account)], unreadable)
+
+
+def _rows() -> tuple[list[SmsAccount], list[str]]:
+    """Every account's row, and a sentence for each whose secrets cannot be read: it alone stops."""
+    try:
+        return list(SmsAccount.objects.order_by("account_id")), []
+    except WrongEncryptionKey:
+        pass
+    rows, unreadable = [], []
+    for pk, account_id in SmsAccount.objects.order_by("account_id").values_list("pk", "account_id"):
+        try:
+            rows.append(SmsAccount.objects.get(pk=pk))
+        except WrongEncryptionKey as error:
+            unreadable.append(f"Account {account_id}: {error}")
+    return rows, unreadable
 
 
 def _is_listed(account: Account) -> bool:
@@ -236,9 +257,9 @@ def _sandbox_environment() -> AccountEnvironment:
     )
 
 
-def _index(accounts: list[Account]) -> Accounts:
+def _index(accounts: list[Account], unreadable: list[str]) -> Accounts:
     by_path: dict[str, Account] = {}
-    conflicts = []
+    conflicts = list(unreadable)
     for account in accounts:
         if not account.serves_webhook:
             continue
@@ -274,12 +295,13 @@ class _Cache:
             self._lock.release()
 
     def _reloaded(self, known: Accounts | None) -> Accounts:
-        """While the database cannot be read, what was known goes on holding: forged posts still draw a 403."""
+        """While the settings cannot be read, what was known goes on holding: forged posts still draw a 403."""
         try:
             return load()
-        except DatabaseError:
+        except (DatabaseFailure, ConfigurationError, ImproperlyConfigured) as error:
             if known is None:
                 raise
+            logger.error("accounts.not_reloaded error=%s", type(error).__name__)
             return known
 
     def forget(self) -> None:
@@ -297,6 +319,3 @@ def current() -> Accounts:
 def forget() -> None:
     """Make the next `current()` read afresh: after a change in this process, and between tests."""
     _cache.forget()
-
-
-__all__ = ["ANYONE", "Account", "Accounts", "NoAccount", "choose", "current", "forget", "load"]

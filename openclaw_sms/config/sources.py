@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from openclaw_sms.models import ANYONE
 from openclaw_sms.text.phone import InvalidNumber, normalise_number
 from project import environment
 
-ANYONE = "*"
 IDENTIFYING_NAMES = (
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",

@@ -79,7 +79,7 @@ def announce(known: Accounts) -> None:
         else:
             logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
     for conflict in known.conflicts:
-        logger.error("gateway.path_conflict reason=%r", conflict)
+        logger.error("gateway.not_served reason=%r", conflict)
     if not known.by_id:
         logger.warning(
             "gateway.no_account hint=%r",

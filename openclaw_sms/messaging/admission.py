@@ -34,7 +34,7 @@ def approve(
 
 def _tell(request: PairingRequest, actor: Actor, now: datetime) -> str:
     account = accounts.load().by_pk(request.account_id)
-    if account is None or not account.configured:
+    if account is None or not (account.enabled and account.configured):
         return "the account cannot send texts."
     conversation, _ = Conversation.objects.get_or_create(account_id=request.account_id, sender=request.sender)
     outbox.write(

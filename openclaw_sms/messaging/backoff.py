@@ -6,6 +6,8 @@ from datetime import timedelta
 FIRST = timedelta(seconds=2)
 # A queue that waits longer than this looks dead to the person at the other end.
 LONGEST = timedelta(minutes=5)
+# However long we are asked to stay away: a header with a slip in it must not silence a conversation for days.
+LONGEST_ASKED_FOR = timedelta(minutes=15)
 
 
 def delay(attempt: int, *, retry_after: timedelta | None = None) -> timedelta:
@@ -16,4 +18,4 @@ def delay(attempt: int, *, retry_after: timedelta | None = None) -> timedelta:
     doublings: int = min(attempt - 1, 10)
     ceiling = min(FIRST * (1 << doublings), LONGEST)
     jittered = ceiling * float(random.uniform(0.25, 1.0))  # noqa: S311 - spreads load, guards nothing
-    return max(jittered, retry_after or timedelta(0))
+    return max(jittered, min(retry_after or timedelta(0), LONGEST_ASKED_FOR))

@@ -25,6 +25,10 @@ RANK = {
     Delivery.SENT: 50,
 }
 FINAL = frozenset({Delivery.DELIVERED, Delivery.UNDELIVERED, Delivery.FAILED, Delivery.CANCELED})
+# What we believe of a part as long as nobody has said that Twilio has it.
+UNSETTLED = frozenset(
+    {PartState.QUEUED, PartState.SENDING, PartState.CHECKING, PartState.UNCERTAIN, PartState.FAILED}
+)
 # Read confirms a delivery, it does not contradict it.
 CONFIRMED = frozenset({Delivery.DELIVERED, Delivery.READ})
 
@@ -60,15 +64,14 @@ def record(account: Account, callback: StatusCallback, *, now: datetime) -> None
         done_date=re.sub(r"[^0-9]", "", callback.done_date)[:32],
         received_at=now,
     )
-    try:
-        with transaction.atomic():
-            event.save(force_insert=True)
-    except IntegrityError:
-        return
+    # One transaction: a report that was only half taken in must not look like a repetition when it comes again.
+    with transaction.atomic():
+        if not _store(event):
+            return
+        if part is not None:
+            _settle(part, callback.sid, now)
+            report(part, status=callback.status, error_code=callback.error_code or 0)
     logger.info("delivery.reported account=%s sid=%s status=%s", account.id, callback.sid, event.status)
-    if part is not None:
-        _settle(part, callback.sid, now)
-        report(part, status=callback.status, error_code=callback.error_code or 0)
 
 
 def report(part: OutboundPart, *, status: str, error_code: int = 0) -> None:
@@ -94,6 +97,16 @@ def join(part: OutboundPart) -> None:
     early.update(part=part)
 
 
+def _store(event: DeliveryEvent) -> bool:
+    """Whether the report is new."""
+    try:
+        with transaction.atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
 def _part_of(account: Account, callback: StatusCallback) -> OutboundPart | None:
     """By our own id, which the StatusCallback carries, else by Twilio's."""
     parts = OutboundPart.objects.filter(conversation__account_id=account.pk)
@@ -110,10 +123,8 @@ def _token(word: str) -> uuid.UUID | None:
 
 def _settle(part: OutboundPart, sid: str, now: datetime) -> None:
     """A report is proof that Twilio took the part, whatever we had written down of the post."""
-    unsettled = (PartState.QUEUED, PartState.SENDING, PartState.CHECKING, PartState.UNCERTAIN)
-    if part.sid or part.state not in unsettled:
+    if part.sid or part.state not in UNSETTLED:
         return
-    with transaction.atomic():
-        part.move(PartState.ACCEPTED, sid=sid, accepted_at=now, next_attempt_at=None, reason=Reason.NONE, detail="")
+    if part.move(PartState.ACCEPTED, sid=sid, accepted_at=now, next_attempt_at=None, reason=Reason.NONE, detail=""):
         part.release_rest()
         transaction.on_commit(functools.partial(queue.wake_outbox, part.conversation_id))

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import Error as DatabaseFailure
 from django.db import close_old_connections, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -90,6 +91,15 @@ def held(conversation_id: int, lane: Lane) -> Iterator[Lease | None]:
         yield lease
     finally:
         keeper.drop(lease)
+        _let_go(lease)
+
+
+def _let_go(lease: Lease) -> None:
+    """Release, on a new connection if this one is dead: otherwise the sender would wait until the lease lapses."""
+    try:
+        lease.release()
+    except DatabaseFailure:
+        connection.close()
         lease.release()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from openclaw_sms.config.accounts import Account
@@ -11,6 +12,7 @@ from openclaw_sms.messaging import outbox
 from openclaw_sms.models import Conversation, OutboundKind, OutboundMessage
 from openclaw_sms.text import segments
 from openclaw_sms.text.plaintext import to_plain_text
+from openclaw_sms.twilio.client import refuse_insecure
 
 
 class NothingToSend(ConfigurationError):
@@ -18,6 +20,13 @@ class NothingToSend(ConfigurationError):
 
     def __init__(self) -> None:
         super().__init__("The message is empty once its markdown is taken away: give --message some words.")
+
+
+class TooLong(ConfigurationError):
+    code = "too_long"
+
+    def __init__(self) -> None:
+        super().__init__(f"The message is too long: send at most {outbox.LONGEST_TEXT} characters at a time.")
 
 
 class NotConfigured(ConfigurationError):
@@ -41,12 +50,21 @@ class Draft:
 
 
 def draft(account: Account, to: str, text: str, *, plain: bool = False) -> Draft:
-    """Flatten (unless `plain`) and split `text`. Raises `NotConfigured` or `NothingToSend`; writes nothing."""
+    """Flatten (unless `plain`) and split `text`; writes nothing.
+
+    Raises `NotConfigured`, `NothingToSend`, `TooLong`, or `InsecureApiBase` for a TWILIO_API_BASE_URL that would
+    give the account's secrets away.
+    """
     if not (account.enabled and account.configured):
         raise NotConfigured(account)
-    words = text if plain else to_plain_text(text)
+    refuse_insecure(settings.TWILIO_API_BASE_URL)
+    # A shell may pass on bytes that are no characters; nothing can store or send those.
+    readable = text.encode(errors="replace").decode()
+    words = readable if plain else to_plain_text(readable)
     if not words.strip():
         raise NothingToSend
+    if outbox.is_too_long(words):
+        raise TooLong
     return Draft(account, to, words, tuple(segments.split(words, account.text_chunk_limit)))
 
 

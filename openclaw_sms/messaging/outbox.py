@@ -17,7 +17,7 @@ from django.utils import timezone
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import backoff, delivery, queue
-from openclaw_sms.messaging.lease import Lease
+from openclaw_sms.messaging.lease import Lease, LeaseLost
 from openclaw_sms.models import (
     UNSENT,
     Conversation,
@@ -38,6 +38,12 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 8
 # Twilio lists a message as soon as it has taken it; the first look may still be too early for one that timed out.
 FIRST_CHECK_AFTER = timedelta(seconds=1)
+# Well under a lease: as long as our marker is younger than this nobody else can have acted on it.
+MARKER_IS_STALE_AFTER = timedelta(seconds=10)
+
+
+# Some thirty texts in a row. What is longer is a document, or an agent that has lost its way.
+LONGEST_TEXT = 40_000
 
 
 class Progress(enum.Enum):
@@ -45,6 +51,10 @@ class Progress(enum.Enum):
 
     MOVED = "moved"  # look again: there may be more to do
     IDLE = "idle"  # nothing to send now
+
+
+def is_too_long(text: str) -> bool:
+    return len(text) > LONGEST_TEXT
 
 
 def write(
@@ -105,8 +115,12 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
         lease.confirm(now)
         if not part.move(PartState.SENDING, attempts=part.attempts + 1, posted_at=now, next_attempt_at=None):
             return Progress.MOVED
+    outgoing = _outgoing(part, account)
+    if timezone.now() - now > MARKER_IS_STALE_AFTER:
+        # This process stood still (a suspended machine): another worker may by now have asked Twilio and sent it.
+        raise LeaseLost
     try:
-        sent = twilio.send(_outgoing(part, account))
+        sent = twilio.send(outgoing)
     except TwilioError as error:
         return _refused(part, lease, error)
     return accept(part, lease, sent)
@@ -152,7 +166,15 @@ def _refused(part: OutboundPart, lease: Lease, error: TwilioError) -> Progress:
     now = timezone.now()
     logger.warning("part.not_accepted part=%s code=%s kind=%s", part.pk, error.code, error.kind.name)
     if error.uncertain:
-        return _put_off(part, lease, PartState.CHECKING, now=now, until=now + FIRST_CHECK_AFTER, checks=0)
+        return _put_off(
+            part,
+            lease,
+            PartState.CHECKING,
+            now=now,
+            until=now + FIRST_CHECK_AFTER,
+            checks=0,
+            unanswered=error.http_status is None,
+        )
     if not error.retryable:
         return _fail(part, lease, Reason.TWILIO_REFUSED, now=now, error=error)
     if part.attempts >= MOST_TRIES:

@@ -6,7 +6,6 @@ ids and nothing else, so that no number and no text passes through the queue.
 
 import logging
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -15,23 +14,40 @@ from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
 
 logger = logging.getLogger(__name__)
 
-NAME = "openclaw-sms"
+
+def engine(url: str, name: str) -> Huey:
+    """The queue called `name` behind `url`. Raises `ImproperlyConfigured`, which never shows the URL."""
+    try:
+        return _engine(url, name)
+    except ValueError:
+        raise ImproperlyConfigured("SMS_QUEUE_URL cannot be read: percent-encode its password.") from None
 
 
-def engine(url: str) -> Huey:
-    """The queue behind `url`. Raises `ImproperlyConfigured` for a scheme it does not know."""
-    scheme = urlsplit(url).scheme
+def refuse_unreachable() -> None:
+    """Raises `ImproperlyConfigured` when the queue cannot be reached now."""
+    try:
+        turns.pending_count()
+    except Exception as error:
+        raise ImproperlyConfigured(
+            f"The queue cannot be reached ({type(error).__name__}): start its server, or correct SMS_QUEUE_URL."
+        ) from None
+
+
+def _engine(url: str, name: str) -> Huey:
+    scheme = url.partition(":")[0]
     if scheme == "sqlite":
         filename = url.removeprefix("sqlite:///")
-        return SqliteHuey(NAME, filename=filename, timeout=20, results=False, immediate=False)
+        return SqliteHuey(name, filename=filename, timeout=20, results=False, immediate=False)
     if scheme in ("redis", "rediss", "unix"):
-        return RedisHuey(NAME, url=url, results=False, immediate=False)
+        return RedisHuey(name, url=url, results=False, immediate=False)
     if scheme in ("postgres", "postgresql"):
-        return PostgresHuey(NAME, dsn=url, results=False, immediate=False)
+        return PostgresHuey(name, dsn=url, results=False, immediate=False)
     raise ImproperlyConfigured("SMS_QUEUE_URL must begin with sqlite:///, redis:// or postgres://.")
 
 
-huey = engine(settings.SMS_QUEUE_URL)
+# Two, so that agents that think for minutes never keep a finished reply, or a person's own message, from going out.
+turns = engine(settings.SMS_QUEUE_URL, "openclaw-sms-turns")
+sends = engine(settings.SMS_QUEUE_URL, "openclaw-sms-sends")
 
 
 def _look_at_inbound(inbound_id: int) -> None:
@@ -48,22 +64,27 @@ def _look_at_outbox(conversation_id: int) -> None:
     worker.send(conversation_id)
 
 
-look_at_inbound: Callable[[int], object] = huey.task(name="look_at_inbound")(_look_at_inbound)
-look_at_outbox: Callable[[int], object] = huey.task(name="look_at_outbox")(_look_at_outbox)
+look_at_inbound: Callable[[int], object] = turns.task(name="look_at_inbound")(_look_at_inbound)
+look_at_outbox: Callable[[int], object] = sends.task(name="look_at_outbox")(_look_at_outbox)
 
 
-def wake_inbound(inbound_id: int) -> None:
-    """Hint that the text in row `inbound_id` waits. Never raises: the sweep finds what a lost hint left."""
-    _hint(look_at_inbound, inbound_id)
+def wake_inbound(inbound_id: int) -> bool:
+    """Hint that the text in row `inbound_id` waits. Never raises; False when the queue did not take the hint.
+
+    The sweep finds what a lost hint left.
+    """
+    return _hint(look_at_inbound, inbound_id)
 
 
-def wake_outbox(conversation_id: int) -> None:
-    """Hint that parts of the conversation wait to be sent. Never raises."""
-    _hint(look_at_outbox, conversation_id)
+def wake_outbox(conversation_id: int) -> bool:
+    """Hint that parts of the conversation wait to be sent. As `wake_inbound`."""
+    return _hint(look_at_outbox, conversation_id)
 
 
-def _hint(task: Callable[[int], object], row_id: int) -> None:
+def _hint(task: Callable[[int], object], row_id: int) -> bool:
     try:
         task(row_id)
     except Exception as error:
         logger.warning("queue.hint_lost row=%s error=%s", row_id, type(error).__name__)
+        return False
+    return True

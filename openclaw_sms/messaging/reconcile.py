@@ -23,8 +23,11 @@ logger = logging.getLogger(__name__)
 
 # After these waits Twilio is asked again; when the last answer is still "no", the text was never taken.
 CHECK_AFTER = (timedelta(seconds=2), timedelta(seconds=4))
+# A post that got no answer at all may still be on its way through Twilio long after we stopped waiting for it.
+TAKEN_LATE = timedelta(seconds=40)
 # Twilio's clock may be behind ours, and its times have whole seconds.
 CLOCK_SKEW = timedelta(minutes=2)
+TRIAL_PREFIX = "Sent from your Twilio trial account - "
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 GIVE_UP_AFTER = timedelta(minutes=15)
 
@@ -33,7 +36,7 @@ def recover(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     """A part found as "being sent" under a lease of ours was left by a worker that died: ask about it."""
     with transaction.atomic():
         lease.confirm(now)
-        part.move(PartState.CHECKING, next_attempt_at=None, checks=0)
+        part.move(PartState.CHECKING, next_attempt_at=None, checks=0, unanswered=True)
     logger.warning("part.recovered part=%s", part.pk)
     return Progress.MOVED
 
@@ -53,7 +56,11 @@ def check(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
         if now - posted_at > GIVE_UP_AFTER:
             return _leave_to_operator(part, lease, now)
         return _ask_again(part, lease, now + ASK_AGAIN_AFTER, part.checks)
-    match = _match(part, found)
+    unclaimed = _unclaimed(found)
+    match = _match(part, unclaimed)
+    if unclaimed and match is None:
+        # Twilio may have changed the words (smart encoding, a trial account's prefix): this could be ours.
+        return _leave_to_operator(part, lease, now)
     if match is not None:
         return outbox.accept(
             part,
@@ -68,15 +75,23 @@ def check(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
         )
     if part.checks < len(CHECK_AFTER):
         return _ask_again(part, lease, now + CHECK_AFTER[part.checks], part.checks + 1)
+    if part.unanswered and now < posted_at + TAKEN_LATE:
+        return _ask_again(part, lease, posted_at + TAKEN_LATE, part.checks)
     return _send_again(part, lease)
 
 
-def _match(part: OutboundPart, found: list[Found]) -> Found | None:
-    """The oldest message with this body that no other part of ours already claims."""
-    same = [message for message in found if message.body.strip() == part.body.strip()]
-    taken = set(OutboundPart.objects.filter(sid__in=[message.sid for message in same]).values_list("sid", flat=True))
-    free = [message for message in same if message.sid not in taken]
-    return min(free, key=lambda message: message.created_at or timezone.now(), default=None)
+def _unclaimed(found: list[Found]) -> list[Found]:
+    """What Twilio sent that no part of ours is known to be."""
+    claimed = OutboundPart.objects.filter(sid__in=[message.sid for message in found])
+    ours = set(claimed.values_list("sid", flat=True))
+    return [message for message in found if message.sid not in ours]
+
+
+def _match(part: OutboundPart, unclaimed: list[Found]) -> Found | None:
+    """The oldest message with this part's words. A trial account puts a sentence of Twilio's in front of them."""
+    words = part.body.strip()
+    same = [message for message in unclaimed if message.body.removeprefix(TRIAL_PREFIX).strip() == words]
+    return min(same, key=lambda message: message.created_at or timezone.now(), default=None)
 
 
 def _ask_again(part: OutboundPart, lease: Lease, at: datetime, checks: int) -> Progress:

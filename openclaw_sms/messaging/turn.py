@@ -4,11 +4,16 @@ Every write of a turn is one transaction that first confirms the lease, so that 
 The agent is called outside of any transaction. Nothing here posts to Twilio.
 """
 
+import functools
 import logging
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error as DatabaseFailure
+from django.db import connection, transaction
 from django.utils import timezone
 
 from openclaw_sms.access import pairing, policy
@@ -35,6 +40,12 @@ from openclaw_sms.twilio import payloads
 from openclaw_sms.twilio.payloads import InboundText, Mismatch
 
 logger = logging.getLogger(__name__)
+
+# Waits between tries to write an agent's answer down: as long as a database takes to restart, well under a lease.
+WRITE_PAUSES = [timedelta(seconds=seconds) for seconds in (0.2, 1, 3, 6)]
+
+# A text that was in hand when the process died, this often beyond its tries, may be what kills it.
+SURVIVED_CRASHES = 3
 
 MISMATCHES = {
     Mismatch.ACCOUNT_SID: Reason.WRONG_ACCOUNT_SID,
@@ -78,17 +89,16 @@ class Turn:
 
     def take(self) -> None:
         """Raises `LeaseLost` when another worker took the conversation meanwhile; then nothing was written."""
-        if self.text.attempts > settings.SMS_AGENT_TRIES:
-            self._finish(InboundState.PARKED, Reason.CRASHED)
-            return
         account = accounts.current().by_pk(self.conversation.account_id)
         if account is None or not (account.enabled and account.configured):
             self._finish(InboundState.PARKED, Reason.ACCOUNT_UNAVAILABLE)
             return
+        if self.text.attempts > settings.SMS_AGENT_TRIES + SURVIVED_CRASHES:
+            self._give_up(account, Reason.CRASHED)
+            return
         payload = payloads.classify(payloads.parse_form(bytes(self.text.form)))
         if not isinstance(payload, InboundText):
-            self._finish(InboundState.PARKED, Reason.UNUSABLE_SENDER)
-            return
+            raise TypeError("the inbox stores texts and nothing else")
         self._judge(account, payload)
 
     def _judge(self, account: Account, payload: InboundText) -> None:
@@ -106,9 +116,12 @@ class Turn:
 
     def _challenge(self, account: Account) -> None:
         """Keep the text for the owner and tell the sender the code: once per request, unless that text failed."""
-        now = timezone.now()
-        with transaction.atomic():
-            self.lease.confirm(now)
+        with self._writing() as now:
+            pairing.lock(account.pk)
+            if pairing.is_paired(account.pk, self.text.sender):
+                # The owner approved in this very moment: judge again.
+                self.text.move(InboundState.RECEIVED)
+                return
             request = pairing.request(self.text, now=now)
             if request is None:
                 self._move(InboundState.REFUSED, Reason.PAIRING_FULL, now)
@@ -121,7 +134,8 @@ class Turn:
                     author="gateway",
                     limit=account.text_chunk_limit,
                     now=now,
-                    in_reply_to=self.text,
+                    # An earlier code may have answered this very text, if the owner has it looked at again.
+                    in_reply_to=None if self._was_told(OutboundKind.PAIRING) else self.text,
                 )
                 request.save(update_fields=["reply"])
             self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
@@ -146,19 +160,24 @@ class Turn:
             self._finish(InboundState.REFUSED, ruling.reason)
             return
         try:
-            reply = sendable_text(self.agent.answer(question))
+            answer = self.agent.answer(question)
         except AgentError as error:
             self._agent_failed(account, error)
             return
-        self._reply(account, reply)
+        # The agent may have acted on the text: from here on it must not be asked a second time for our own troubles.
+        reply = "" if outbox.is_too_long(answer) else sendable_text(answer)
+        if outbox.is_too_long(answer) or outbox.is_too_long(reply):
+            persistently(functools.partial(self._give_up, account, Reason.REPLY_TOO_LONG))
+        else:
+            persistently(functools.partial(self._reply, account, reply))
 
     def _reply(self, account: Account, reply: str) -> None:
         if not reply:
             self._finish(InboundState.SILENT, Reason.AGENT_DECLINED)
             return
-        now = timezone.now()
-        with transaction.atomic():
-            self.lease.confirm(now)
+        with self._writing() as now:
+            if self.text.state != InboundState.PROCESSING:
+                return  # it was written after all: only the word of the commit was lost
             outbox.write(
                 self.conversation,
                 reply,
@@ -172,7 +191,6 @@ class Turn:
 
     def _agent_failed(self, account: Account, error: AgentError) -> None:
         """Try again later, or apologise once and park the text for the operator."""
-        now = timezone.now()
         again = error.retryable and self.text.attempts < settings.SMS_AGENT_TRIES
         logger.warning(
             "turn.agent_failed sid=%s code=%s attempt=%s again=%s",
@@ -181,20 +199,26 @@ class Turn:
             self.text.attempts,
             again,
         )
-        with transaction.atomic():
-            self.lease.confirm(now)
+        with self._writing() as now:
             if again:
                 at = now + backoff.delay(self.text.attempts, retry_after=error.retry_after)
                 self.text.move(
                     InboundState.RECEIVED, next_attempt_at=at, reason=Reason.AGENT_FAILED, detail=str(error)
                 )
                 return
+        self._give_up(account, Reason.AGENT_FAILED, detail=str(error))
+
+    def _give_up(self, account: Account, reason: Reason, *, detail: str = "") -> None:
+        """Apologise to the sender and park the text for the operator."""
+        with self._writing() as now:
+            if self.text.state != InboundState.PROCESSING:
+                return
             self._apologise(account, now)
-            self._move(InboundState.PARKED, Reason.AGENT_FAILED, now, detail=str(error))
+            self._move(InboundState.PARKED, reason, now, detail=detail)
 
     def _apologise(self, account: Account, now: datetime) -> None:
         """Once a text, however often the operator has it answered again."""
-        if self.text.replies.filter(kind=OutboundKind.APOLOGY).exists():
+        if self._was_told(OutboundKind.APOLOGY):
             return
         outbox.write(
             self.conversation,
@@ -206,12 +230,23 @@ class Turn:
             in_reply_to=self.text,
         )
 
+    @contextmanager
+    def _writing(self) -> Iterator[datetime]:
+        """A transaction of this turn, behind the fence. Yields the time. Raises `LeaseLost`."""
+        now = timezone.now()
+        with transaction.atomic():
+            self.lease.confirm(now)
+            # An earlier transaction that failed has moved this object, but not the row.
+            self.text.refresh_from_db(fields=["state"])
+            yield now
+
     def hand_back(self, error: Exception) -> None:
         """After a failure of our own: let the text wait for its next try. Only the error's type is kept."""
         now = timezone.now()
         logger.error("turn.crashed sid=%s error=%s", self.text.sid, type(error).__name__)
         with transaction.atomic():
             self.lease.confirm(now)
+            self.text.refresh_from_db(fields=["state"])  # a transaction that failed moved the object, not the row
             self.text.move(
                 InboundState.RECEIVED,
                 next_attempt_at=now + backoff.delay(self.text.attempts),
@@ -219,15 +254,34 @@ class Turn:
                 detail=f"{Reason.CRASHED.label} ({type(error).__name__})",
             )
 
+    def _was_told(self, kind: OutboundKind) -> bool:
+        return self.text.replies.filter(kind=kind).exists()
+
     def _finish(self, state: InboundState, reason: Reason) -> None:
-        now = timezone.now()
-        with transaction.atomic():
-            self.lease.confirm(now)
+        with self._writing() as now:
             self._move(state, reason, now)
 
     def _move(self, state: InboundState, reason: Reason, now: datetime, *, detail: str = "") -> None:
         self.text.move(state, reason=reason, detail=detail or reason.label, finished_at=now, next_attempt_at=None)
+        transaction.on_commit(functools.partial(self._log, state, reason))
+
+    def _log(self, state: InboundState, reason: Reason) -> None:
         logger.info("turn.finished sid=%s state=%s reason=%s", self.text.sid, state.value, reason.value or "-")
+
+
+def persistently(write: Callable[[], None]) -> None:
+    """Run a transaction again, a few times, while the database is out of reach. Raises what the last try raised."""
+    for pause in WRITE_PAUSES:
+        try:
+            write()
+        except DatabaseFailure as error:
+            logger.warning("turn.write_failed error=%s", type(error).__name__)
+            if not connection.in_atomic_block:
+                connection.close()  # it may be a connection to a server that is gone
+            time.sleep(pause.total_seconds())
+        else:
+            return
+    write()
 
 
 def rule(account: Account, number: str, raw_sender: str) -> Ruling:

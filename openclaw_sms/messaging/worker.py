@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.db.models import Max, Min, Q
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from huey import Huey
 from huey.consumer import Consumer
 
 from openclaw_sms.agents.base import Agent
@@ -30,6 +31,8 @@ from openclaw_sms.twilio.client import refuse_insecure
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = timedelta(seconds=2)
+# Posting a part takes a fraction of a second, an agent's turn minutes: few threads keep up with many.
+SENDING_THREADS = 4
 # A hint that is still in the queue need not be given again at every sweep.
 HINT_AGAIN_AFTER = timedelta(seconds=20)
 
@@ -138,14 +141,25 @@ class Sweep:
         self._hinted: dict[Hint, float] = {}
 
     def once(self, now: datetime) -> int:
-        """Give a hint for every lane that is due and free. Returns how many."""
+        """Give a hint for every lane that is due and free. Returns how many; stops when the queue takes none."""
         freed = lease.release_left_behind()
         if freed:
             logger.info("lease.recovered count=%s", freed)
-        hints = sum(self._give(("turn", *due), queue.wake_inbound) for due in self._texts(now))
-        hints += sum(self._give(("send", *due), queue.wake_outbox) for due in self._parts(now))
         self._forget_old()
-        return hints
+        given = 0
+        for hint, wake in self._due(now):
+            if not wake(hint[1]):
+                break
+            self._hinted[hint] = time.monotonic()
+            given += 1
+        return given
+
+    def _due(self, now: datetime) -> list[tuple[Hint, Callable[[int], bool]]]:
+        """What is due and was not hinted at lately."""
+        hints: list[tuple[Hint, Callable[[int], bool]]] = []
+        hints += [(("turn", *text), queue.wake_inbound) for text in self._texts(now)]
+        hints += [(("send", *part), queue.wake_outbox) for part in self._parts(now)]
+        return [(hint, wake) for hint, wake in hints if hint not in self._hinted]
 
     def _texts(self, now: datetime) -> list[tuple[int, datetime | None]]:
         """The oldest unfinished text, and when it became due, of every sender whose lane is free."""
@@ -164,22 +178,13 @@ class Sweep:
         ]
 
     def _parts(self, now: datetime) -> list[tuple[int, datetime | None]]:
-        """Every conversation with a part that is due and whose lane is free, and when the part became due."""
-        due = OutboundPart.objects.filter(_due(now), state__in=UNSENT)
-        free = due.exclude(conversation__send_lease_until__gte=now)
-        return list(
-            free.values("conversation_id")
-            .annotate(since=Max("next_attempt_at"))
-            .values_list("conversation_id", "since")
-        )
-
-    def _give(self, hint: Hint, wake: Callable[[int], None]) -> int:
-        now = time.monotonic()
-        if now - self._hinted.get(hint, float("-inf")) < HINT_AGAIN_AFTER.total_seconds():
-            return 0
-        self._hinted[hint] = now
-        wake(hint[1])
-        return 1
+        """The conversation, and when its oldest unsent part became due, of every lane that is free."""
+        unsent = OutboundPart.objects.filter(state__in=UNSENT).order_by("conversation_id", "message_id", "number")
+        free = unsent.exclude(conversation__send_lease_until__gte=now)
+        heads: dict[int, datetime | None] = {}
+        for conversation_id, since in free.values_list("conversation_id", "next_attempt_at"):
+            heads.setdefault(conversation_id, since)
+        return [(lane, since) for lane, since in heads.items() if since is None or since <= now]
 
     def _forget_old(self) -> None:
         oldest = time.monotonic() - HINT_AGAIN_AFTER.total_seconds()
@@ -197,26 +202,32 @@ class _Threads(Consumer):  # type: ignore[misc]  # huey has no types
         pass
 
 
+def _threads(hints: Huey, number: int) -> _Threads:
+    return _Threads(
+        hints,
+        workers=number,
+        periodic=False,
+        initial_delay=0.02,
+        max_delay=0.2,
+        shutdown_timeout=settings.SMS_SHUTDOWN_GRACE.total_seconds(),
+    )
+
+
 class Worker:
     """All worker threads of one process. `start` returns at once; `stop` waits for the turns in hand."""
 
     def __init__(self, threads: int) -> None:
-        self._consumer = _Threads(
-            queue.huey,
-            workers=threads,
-            periodic=False,
-            initial_delay=0.02,
-            max_delay=0.2,
-            shutdown_timeout=settings.SMS_SHUTDOWN_GRACE.total_seconds(),
-        )
+        self._consumers = [_threads(queue.turns, threads), _threads(queue.sends, SENDING_THREADS)]
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
 
     def start(self) -> None:
-        """Raises `AgentError` or `InsecureApiBase` for settings that cannot be used, before anything is started."""
+        """Raises `AgentError`, `InsecureApiBase` or `ImproperlyConfigured` before anything is started."""
         agent()
+        queue.refuse_unreachable()
         refuse_insecure(settings.TWILIO_API_BASE_URL)
         stopping.clear()
-        self._consumer.start()
+        for consumer in self._consumers:
+            consumer.start()
         self._sweeper.start()
 
     def stop(self) -> None:
@@ -225,7 +236,11 @@ class Worker:
         What is not finished by then stays in its row and is taken up again after the next start.
         """
         stopping.set()
-        self._consumer.stop(graceful=True)
+        for consumer in self._consumers:
+            consumer.stop_flag.set()
+        for consumer in self._consumers:
+            consumer.stop(graceful=True)
+        agent().close()
 
     def _sweep(self) -> None:
         sweep = Sweep()

@@ -1,6 +1,6 @@
 """What is stored, and which changes of it are legal. When a change happens is decided above, never in `save()`."""
 
-from openclaw_sms.models.access import AllowedSender, AuditEvent, PairingRequest, SenderSource
+from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
 from openclaw_sms.models.account import DmPolicy, SmsAccount
 from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
@@ -9,6 +9,7 @@ from openclaw_sms.models.reasons import FIXES, Reason
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
 
 __all__ = [
+    "ANYONE",
     "FIXES",
     "UNSENT",
     "WAITING",

@@ -7,6 +7,9 @@ from django.db.models import Q
 from openclaw_sms.models.account import SmsAccount
 from openclaw_sms.models.states import PAIRING_MOVES, PairingState, StatefulModel
 
+# In a list of allowed senders: everybody.
+ANYONE = "*"
+
 
 class SenderSource(models.TextChoices):
     CONFIG = "config", "configuration"

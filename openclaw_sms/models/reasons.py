@@ -1,6 +1,6 @@
 """Why a text was not answered, or a part not sent: a stable code, one sentence, and what to do about it.
 
-The codes are part of the product's outside (console, JSON, docs/troubleshooting.md); the sentences may improve.
+The codes are part of the product's outside (console, JSON, docs/reference.md); the sentences may improve.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ class Reason(models.TextChoices):
     # The turn
     AGENT_DECLINED = "agent_declined", "The agent chose not to reply."
     AGENT_FAILED = "agent_failed", "The agent could not answer."
+    REPLY_TOO_LONG = "reply_too_long", "The agent's reply was far too long for texts, and was not sent."
     CRASHED = "internal_error", "The gateway itself failed while answering."
     # The part
     UNCERTAIN = "uncertain", "Twilio may or may not have taken this text; it was not sent a second time."
@@ -57,6 +58,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.ACCOUNT_UNAVAILABLE: "Complete the account's settings, then answer the text.",
     Reason.AGENT_DECLINED: "Nothing to do: the agent saw the text and wanted no reply.",
     Reason.AGENT_FAILED: "Check the agent, then choose Answer now.",
+    Reason.REPLY_TOO_LONG: "Tell the agent to answer in a few sentences, then choose Answer now.",
     Reason.CRASHED: "See the gateway's log for this text's sid, then choose Answer now.",
     Reason.UNCERTAIN: "Look at Twilio's log for the recipient, then choose Mark as sent or Send again.",
     Reason.TWILIO_REFUSED: "Mend what Twilio names, then choose Send again.",

@@ -97,7 +97,8 @@ PART_MOVES: Moves = {
     PartState.SENDING: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CHECKING, PartState.FAILED}),
     PartState.CHECKING: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.UNCERTAIN}),
     PartState.UNCERTAIN: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CANCELLED}),
-    PartState.FAILED: frozenset({PartState.QUEUED, PartState.CANCELLED}),
+    # Accepted: a status callback tells of an earlier post, whose answer was lost.
+    PartState.FAILED: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CANCELLED}),
     PartState.BLOCKED: frozenset({PartState.QUEUED, PartState.CANCELLED}),
     PartState.ACCEPTED: frozenset(),
     PartState.CANCELLED: frozenset(),

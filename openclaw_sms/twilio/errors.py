@@ -240,7 +240,6 @@ NOT_ENCODABLE = TwilioFault(
     0, ErrorClass.CONTENT, "The text holds characters that cannot be encoded and was not sent; remove them."
 )
 
-_UNEXPLAINED = "The text was not delivered for a reason this gateway does not know; see Twilio's log."
 _CREDENTIALS = "Twilio refused the credentials; check the Account SID and the auth token or API key."
 _BY_STATUS: Mapping[int, tuple[ErrorClass, str]] = {
     401: (ErrorClass.OPERATOR_CONFIG, _CREDENTIALS),

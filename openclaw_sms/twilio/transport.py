@@ -22,6 +22,7 @@ from openclaw_sms.twilio.callbacks import is_loopback
 from openclaw_sms.twilio.errors import TwilioError, TwilioFault, fault_for
 
 _LOWEST_TWILIO_CODE = 10_000
+_HIGHEST_TWILIO_CODE = 999_999_999
 _API_VERSION = "/2010-04-01/"
 _LIBRARY_LOGGER = "twilio.http_client"
 
@@ -105,7 +106,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _code_in(answer: dict[str, Any]) -> int | None:
     code = answer.get("code")
-    return code if isinstance(code, int) and code >= _LOWEST_TWILIO_CODE else None
+    return code if isinstance(code, int) and _LOWEST_TWILIO_CODE <= code <= _HIGHEST_TWILIO_CODE else None
 
 
 def _seconds_in(retry_after: str) -> timedelta | None:

@@ -38,6 +38,7 @@ def text_of(sender: str, account: SmsAccount) -> InboundMessage:
 
 def ask(sender: str, account: SmsAccount, now: datetime = NOON) -> PairingRequest | None:
     with transaction.atomic():
+        pairing.lock(account.pk)
         return pairing.request(text_of(sender, account), now=now)
 
 
@@ -178,6 +179,7 @@ def test_many_strangers_at_once_cannot_take_more_than_the_slots(home: SmsAccount
     def knock(text: InboundMessage) -> None:
         start.wait()
         with transaction.atomic():
+            pairing.lock(text.account_id)
             request = pairing.request(text, now=NOON)
         if request is not None:
             codes.append(request.code)

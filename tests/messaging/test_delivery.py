@@ -1,8 +1,10 @@
 """Status reports in any order and any number end in the same state."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +116,28 @@ class TestReports:
         part.refresh_from_db()
         assert part.delivery == Delivery.DELIVERED
         assert DeliveryEvent.objects.get().part == part
+
+    def test_that_failed_half_way_are_taken_in_when_they_come_again(
+        self, part: OutboundPart, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        report = delivery.report
+
+        def fail_once(*words: Any, **options: Any) -> None:
+            monkeypatch.setattr(delivery, "report", report)
+            raise OperationalError
+
+        monkeypatch.setattr(delivery, "report", fail_once)
+        with pytest.raises(OperationalError):
+            delivery.record(_account(), told(part, "delivered"), now=timezone.now())
+        delivery.record(_account(), told(part, "delivered"), now=timezone.now())
+        part.refresh_from_db()
+        assert (part.state, part.delivery) == (PartState.ACCEPTED, Delivery.DELIVERED)
+
+    def test_prove_that_a_part_given_up_was_sent_after_all(self, part: OutboundPart) -> None:
+        part.move(PartState.FAILED)
+        delivery.record(_account(), told(part, "delivered"), now=timezone.now())
+        part.refresh_from_db()
+        assert (part.state, part.delivery) == (PartState.ACCEPTED, Delivery.DELIVERED)
 
     def test_of_another_twilio_account_are_dropped(self, part: OutboundPart) -> None:
         foreign = StatusCallback("SM1", "AC" + "9" * 32, "delivered", None, "", str(part.token))

@@ -1,12 +1,13 @@
 """Parts go out once, in order, whatever Twilio does."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.messaging import decisions, outbox, worker
+from openclaw_sms.messaging import decisions, outbox, reconcile, worker
 from openclaw_sms.messaging.decisions import AlreadyDecided
 from openclaw_sms.models import (
     Conversation,
@@ -30,6 +31,14 @@ from tests.support.pretend_twilio import (
 
 pytestmark = pytest.mark.django_db
 ANNA = Actor("cli:anna")
+
+
+@pytest.fixture(autouse=True)
+def twilio_is_never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test sends was taken or not by the time it looks."""
+    monkeypatch.setattr(reconcile, "TAKEN_LATE", timedelta(0))
+
+
 THREE_PARTS = "one " * 5 + "two " * 5 + "six " * 5
 
 
@@ -116,6 +125,26 @@ class TestWhenTheProcessDiedInTheMiddle:
         assert orphan.state == PartState.ACCEPTED
         assert bodies(twilio) == ["hi"]
 
+    def test_a_trial_accounts_prefix_does_not_hide_it(
+        self, orphan: OutboundPart, conversation: Conversation, twilio: PretendTwilio, alice: Phone
+    ) -> None:
+        prefixed = replace(outbox._outgoing(orphan, alice.account), body=f"{reconcile.TRIAL_PREFIX}hi")
+        outbox.carrier(alice.account).send(prefixed)
+        send(conversation)
+        orphan.refresh_from_db()
+        assert orphan.state == PartState.ACCEPTED
+
+    def test_other_words_at_twilio_that_could_be_ours_are_left_to_the_operator(
+        self, orphan: OutboundPart, conversation: Conversation, twilio: PretendTwilio, alice: Phone
+    ) -> None:
+        """Smart encoding changes quotation marks, for one."""
+        changed = replace(outbox._outgoing(orphan, alice.account), body="'hi'")
+        outbox.carrier(alice.account).send(changed)
+        send(conversation, rounds=6)
+        orphan.refresh_from_db()
+        assert (orphan.state, orphan.reason) == (PartState.UNCERTAIN, Reason.UNCERTAIN)
+        assert len(bodies(twilio)) == 1
+
     def test_the_same_words_sent_before_are_not_mistaken_for_it(
         self, conversation: Conversation, twilio: PretendTwilio
     ) -> None:
@@ -169,6 +198,29 @@ def test_later_messages_wait_for_a_part_that_is_tried_again(
     assert bodies(twilio) == []
     send(conversation, rounds=2)
     assert bodies(twilio) == ["first", "second"]
+
+
+def test_a_post_without_any_answer_is_not_repeated_before_twilio_must_have_taken_it(
+    conversation: Conversation, twilio: PretendTwilio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "TAKEN_LATE", timedelta(seconds=40))
+    twilio.fails_next(DROP)
+    part = write(conversation, "hi").parts.get()
+    send(conversation, rounds=6)
+    part.refresh_from_db()
+    assert (part.state, bodies(twilio)) == (PartState.CHECKING, [])
+    OutboundPart.objects.update(posted_at=timezone.now() - timedelta(seconds=41))
+    send(conversation, rounds=2)
+    assert bodies(twilio) == ["hi"]
+
+
+def test_a_process_that_stood_still_after_its_marker_does_not_post(
+    conversation: Conversation, twilio: PretendTwilio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MARKER_IS_STALE_AFTER", timedelta(0))
+    message = write(conversation, "hi")
+    worker.send(conversation.pk)
+    assert (states(message), bodies(twilio)) == ([PartState.SENDING], [])
 
 
 class TestARefusedPart:

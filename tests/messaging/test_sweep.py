@@ -1,5 +1,6 @@
 """The sweep gives hints for what nobody works on, and for nothing else."""
 
+import functools
 import time
 from datetime import timedelta
 
@@ -19,8 +20,13 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     given: list[tuple[str, int]] = []
-    monkeypatch.setattr(queue, "wake_inbound", lambda pk: given.append(("turn", pk)))
-    monkeypatch.setattr(queue, "wake_outbox", lambda pk: given.append(("send", pk)))
+
+    def note(lane: str, pk: int) -> bool:
+        given.append((lane, pk))
+        return True
+
+    monkeypatch.setattr(queue, "wake_inbound", functools.partial(note, "turn"))
+    monkeypatch.setattr(queue, "wake_outbox", functools.partial(note, "send"))
     return given
 
 
@@ -119,3 +125,20 @@ def test_an_idle_gateway_asks_little(django_assert_max_num_queries: object) -> N
     sweep = Sweep()
     with django_assert_max_num_queries(4):  # type: ignore[operator]
         assert sweep.once(timezone.now()) == 0
+
+
+def test_a_hint_the_queue_did_not_take_is_given_again_at_once(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(conversation)
+    sweep = Sweep()
+    monkeypatch.setattr(queue, "wake_inbound", lambda pk: False)
+    assert sweep.once(timezone.now()) == 0
+    monkeypatch.setattr(queue, "wake_inbound", lambda pk: True)
+    assert sweep.once(timezone.now()) == 1
+
+
+def test_a_part_behind_one_that_waits_is_not_due(conversation: Conversation, hints: list[tuple[str, int]]) -> None:
+    outbox.write(conversation, "a b", kind=OutboundKind.MESSAGE, author="cli:anna", limit=2, now=timezone.now())
+    OutboundPart.objects.filter(number=1).update(next_attempt_at=timezone.now() + timedelta(minutes=5))
+    assert sweep_once() == 0

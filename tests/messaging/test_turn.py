@@ -1,16 +1,20 @@
 """A text's way through identity, policy, agent and reply, over the real view and the real worker."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from openclaw_sms.access import pairing
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
-from openclaw_sms.messaging import admission, decisions, history, turn, worker
+from openclaw_sms.messaging import admission, decisions, history, outbox, turn, worker
 from openclaw_sms.messaging.decisions import AlreadyDecided
 from openclaw_sms.models import (
+    AllowedSender,
     AuditEvent,
     InboundMessage,
     InboundState,
@@ -20,6 +24,7 @@ from openclaw_sms.models import (
     PairingRequest,
     PartState,
     Reason,
+    SenderSource,
     SmsAccount,
 )
 from tests.messaging import agents
@@ -234,7 +239,7 @@ def test_answering_again_twice_is_answering_again_once(alice: Phone) -> None:
 def test_a_text_that_kills_its_worker_every_time_is_parked(alice: Phone, settings: Settings) -> None:
     settings.SMS_AGENT_TRIES = 3
     text = alice.texts("hi")
-    InboundMessage.objects.filter(pk=text.pk).update(state=InboundState.PROCESSING, attempts=3)
+    InboundMessage.objects.filter(pk=text.pk).update(state=InboundState.PROCESSING, attempts=6)
     worker.answer(text.pk)
     assert outcome(text) == (InboundState.PARKED, Reason.CRASHED)
 
@@ -273,3 +278,55 @@ def test_a_text_that_a_worker_has_cannot_be_taken_from_it(alice: Phone) -> None:
     with pytest.raises(AlreadyDecided):
         decisions.answer_now(text, actor=ANNA, now=timezone.now())
     assert not AuditEvent.objects.exists()
+
+
+class TestAfterTheAgentHasAnswered:
+    """It may have acted on the text, so trouble of our own must not make it act again."""
+
+    @pytest.fixture(autouse=True)
+    def without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(turn, "WRITE_PAUSES", [timedelta(0)] * 3)
+
+    def test_a_database_that_is_away_for_a_moment_costs_nothing(
+        self, alice: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write, failures = outbox.write, [OperationalError("gone"), OperationalError("gone")]
+
+        def fail_twice(*words: Any, **options: Any) -> OutboundMessage:
+            if failures:
+                raise failures.pop()
+            return write(*words, **options)
+
+        monkeypatch.setattr(outbox, "write", fail_twice)
+        assert outcome(alice.texts("hi")) == (InboundState.ANSWERED, Reason.NONE)
+        assert len(agents.asked) == 1
+        assert alice.heard() == ["You said hi"]
+
+    def test_a_reply_that_is_a_book_is_parked_with_an_apology(self, alice: Phone, twilio: PretendTwilio) -> None:
+        agents.answers.append("word " * 10_000)
+        assert outcome(alice.texts("hi")) == (InboundState.PARKED, Reason.REPLY_TOO_LONG)
+        assert [message.kind for message in OutboundMessage.objects.all()] == [OutboundKind.APOLOGY]
+        assert len(twilio.messages_to(cast.ALICE)) == 1
+
+
+def test_an_approval_in_the_very_moment_of_the_challenge_wins(bob: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = pairing.lock
+
+    def approved_just_before(account_pk: int) -> None:
+        AllowedSender.objects.create(account_id=account_pk, number=cast.BOB, source=SenderSource.PAIRING)
+        monkeypatch.setattr(pairing, "lock", lock)
+        lock(account_pk)
+
+    monkeypatch.setattr(pairing, "lock", approved_just_before)
+    assert outcome(bob.texts("hello")) == (InboundState.ANSWERED, Reason.NONE)
+    assert not PairingRequest.objects.exists()
+
+
+def test_a_held_text_that_is_looked_at_again_draws_the_new_code(bob: Phone) -> None:
+    text = bob.texts("hello")
+    PairingRequest.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    text.refresh_from_db()
+    decisions.answer_now(text, actor=ANNA, now=timezone.now())
+    work()
+    assert outcome(text) == (InboundState.HELD, Reason.AWAITING_APPROVAL)
+    assert len(set(bob.heard())) == 2
