@@ -3,7 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run install dev test lint check screenshots clean
+.PHONY: help run install dev test lint check screenshots clean
+
+help:
+	@echo "make run     try it: a sandbox with pretend phones (PORT=8001 if 8000 is taken)"
+	@echo "make install the libraries, into .venv"
+	@echo "make test    the whole suite          make lint   ruff and mypy"
+	@echo "make check   deployment checks        make clean  remove .venv and caches"
 
 run: install
 	@$(BIN)/python manage.py sandbox --port $(PORT)
@@ -13,12 +19,13 @@ dev: .venv/installed-dev
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make run PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing the libraries into .venv; this takes a minute."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 # The whole suite on SQLite, then everything that touches tables once more on PostgreSQL.

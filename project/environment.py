@@ -7,13 +7,16 @@ another variable, and which keeps the newline at the end of a `NAME_FILE`.
 import json
 import os
 import secrets
+import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+DATABASE_SCHEMES = ("sqlite:///", "postgres://", "postgresql://")
 FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -58,9 +61,38 @@ def words(name: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
 
 
+def database(name: str, default: str) -> dict[str, Any]:
+    """Django's description of the database that the URL in `name` (a secret: it may hold a password) points at."""
+    url = secret(name).strip() or default
+    if not url.startswith(DATABASE_SCHEMES):
+        raise ImproperlyConfigured(f"{name} must begin with sqlite:/// or postgres://.")
+    try:
+        description: dict[str, Any] = environ.Env.db_url_config(url)
+        int(description.get("PORT") or 0)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} cannot be read: percent-encode its password.") from None
+    return description
+
+
+def time_zone(name: str, default: str) -> str:
+    zone = text(name, default)
+    if zone not in zoneinfo.available_timezones():
+        raise ImproperlyConfigured(f"{name} must be the name of a time zone, for example Europe/Vienna.")
+    return zone
+
+
+def data_directory(name: str, default: Path) -> Path:
+    """Where the gateway keeps what it makes; made on first use, for its owner alone."""
+    path = Path(text(name, str(default)))
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} names a directory that cannot be made: {error.strerror}.") from None
+    return path
+
+
 def kept_secret(path: Path) -> str:
     """A random secret that is made on first use and kept in `path` (mode 0600)."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(50))

@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 
 # With a plus (or its percent-encoding) from 7 digits, without one from 10: shorter runs are ids and times.
-WHOLE_NUMBER = re.compile(r"(?:(?:\+|%2B)\d{7,15}|(?<![\w.])\d{10,15}(?![\w.]))", re.IGNORECASE)
+WHOLE_NUMBER = re.compile(r"(?:(?:\+|%2B)\d{7,15}|(?<!\w)(?<!\d\.)\d{10,15}(?!\w|\.\d))", re.IGNORECASE)
 SHOWN_AT_EACH_END = 4
 LONG_ENOUGH = 11
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from project import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(environment.text("SMS_DATA_DIR", str(BASE_DIR / "var")))
+DATA_DIR = environment.data_directory("SMS_DATA_DIR", BASE_DIR / "var")
 
 # --- Sandbox: a pretend Twilio on this machine -------------------------------------------------------------------
 
@@ -109,7 +108,7 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = environment.text("TIME_ZONE", "UTC")
+TIME_ZONE = environment.time_zone("TIME_ZONE", "UTC")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -125,7 +124,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 # --- Database and queue ------------------------------------------------------------------------------------------
 
-DATABASES = {"default": environ.Env().db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # A text is on the disk before Twilio gets its 200: FULL, not NORMAL. IMMEDIATE, because a transaction that reads

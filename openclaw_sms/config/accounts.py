@@ -166,15 +166,20 @@ def ensure_rows() -> None:
         SmsAccount.objects.get_or_create(account_id=account_id)
 
 
+def refuse_sandbox_beside_real_credentials() -> None:
+    """Raises `ConfigurationError`."""
+    if settings.SMS_SANDBOX and sources.names_an_account():
+        raise ConfigurationError(
+            "The sandbox is on and TWILIO_… variables are set: run `manage.py sandbox off`, or unset the variables."
+        )
+
+
 def load() -> Accounts:
     """The accounts as they are now, read from the database and the environment.
 
     Raises `ConfigurationError` for a setting that cannot be used.
     """
-    if settings.SMS_SANDBOX and sources.names_an_account():
-        raise ConfigurationError(
-            "The sandbox is on and TWILIO_… variables are set: run `manage.py sandbox off`, or unset the variables."
-        )
+    refuse_sandbox_beside_real_credentials()
     ensure_rows()
     env = sources.account_environment(default_region())
     listed = _listed_senders()
@@ -199,8 +204,14 @@ def _rows() -> tuple[list[SmsAccount], list[str]]:
 
 
 def _is_listed(account: Account) -> bool:
-    """The sandbox's account exists only while the sandbox is on; its conversations stay readable."""
-    return account.id != SANDBOX_ID or bool(settings.SMS_SANDBOX)
+    """The sandbox's account exists only while the sandbox is on, `default` only while something is set for it.
+
+    Their rows stay, and their conversations stay readable.
+    """
+    if account.id == SANDBOX_ID:
+        return bool(settings.SMS_SANDBOX)
+    said = (account.account_sid, account.auth_token, account.from_number, account.messaging_service_sid)
+    return account.id != DEFAULT_ID or any(said)
 
 
 def _listed_senders() -> dict[int, list[str]]:

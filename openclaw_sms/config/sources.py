@@ -6,6 +6,7 @@ The values are read when they are asked for, so that a test or a tool can change
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from openclaw_sms.models import ANYONE
 from openclaw_sms.text.phone import InvalidNumber, normalise_number
@@ -55,7 +56,7 @@ def account_environment(default_region: str | None = None) -> AccountEnvironment
         api_key_secret=environment.secret("TWILIO_API_KEY_SECRET").strip(),
         from_number=_from_number(default_region),
         messaging_service_sid=environment.text("TWILIO_MESSAGING_SERVICE_SID"),
-        public_webhook_url=environment.text("SMS_PUBLIC_WEBHOOK_URL"),
+        public_webhook_url=_public_webhook_url(),
         webhook_path=environment.text("SMS_WEBHOOK_PATH"),
         allow_from=tuple(_allowed_users(default_region)),
         text_chunk_limit=_text_chunk_limit(),
@@ -70,6 +71,21 @@ def names_an_account() -> bool:
     return any(os.environ.get(name, "").strip() for name in IDENTIFYING_NAMES) or bool(
         os.environ.get("TWILIO_AUTH_TOKEN_FILE", "").strip()
     )
+
+
+def _public_webhook_url() -> str:
+    url = environment.text("SMS_PUBLIC_WEBHOOK_URL")
+    if url and not is_web_address(url):
+        raise ConfigurationError("SMS_PUBLIC_WEBHOOK_URL must be a whole address, https://…, as entered at Twilio.")
+    return url
+
+
+def is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _from_number(region: str | None) -> str:

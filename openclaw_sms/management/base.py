@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -47,6 +48,13 @@ class GatewayCommand(BaseCommand):
 
     def run_command(self, **options: Any) -> None:
         raise NotImplementedError
+
+
+def port_number(word: str) -> int:
+    """A --port. waitress would take a larger number for one that fits."""
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 65_536):
+        raise ArgumentTypeError("give a number from 1 to 65535")
+    return int(word)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -28,7 +29,9 @@ IDLE_SOCKET_SECONDS = 30
 
 class AddressTaken(Exception):
     def __init__(self, host: str, port: int) -> None:
-        super().__init__(f"Port {port} on {host} is in use: stop what listens there, or choose another --port.")
+        super().__init__(
+            f"Port {port} on {host} cannot be used: stop what listens there, or choose another --port or --host."
+        )
 
 
 class Gateway:
@@ -45,8 +48,9 @@ class Gateway:
                 ident="",
                 clear_untrusted_proxy_headers=False,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise AddressTaken(host, port) from error
+        self._address = f"http://{host}:{port}"
         self._worker = Worker(settings.SMS_WORKER_THREADS)
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -54,8 +58,10 @@ class Gateway:
 
         `ready` is called once requests are answered.
         """
-        announce(accounts.load())
+        known = accounts.load()
         self._worker.start()
+        announce(known)
+        logger.info("gateway.listening address=%s console=%s/admin/", self._address, self._address)
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
         ready()
         wait_for_signal()
@@ -74,7 +80,7 @@ def announce(known: Accounts) -> None:
                 logger.info(
                     "gateway.paste_into_twilio account=%s method=POST url=%s",
                     account.id,
-                    account.public_webhook_url,
+                    without_secrets(account.public_webhook_url),
                 )
         else:
             logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
@@ -87,15 +93,26 @@ def announce(known: Accounts) -> None:
         )
 
 
+def without_secrets(url: str) -> str:
+    """`url` for the log: a user name, a password or a query in it may be a secret, and stands in the console."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    shown = parts._replace(netloc=f"{'***' if user else ''}{at}{host}", query="***" if parts.query else "")
+    return shown.geturl()
+
+
 def missing(account: Account) -> str:
-    """What keeps the account from receiving texts, in words."""
+    """What keeps the account from receiving texts, in words: the settings and the variables that give them."""
     if not account.enabled:
         return "the account is disabled"
-    if not account.configured:
-        return "accountSid, authToken and fromNumber (or messagingServiceSid) must all be set"
-    if not account.public_webhook_url:
-        return "publicWebhookUrl is not set, so no signature can be checked"
-    return "its webhookPath is taken"
+    needed = {
+        "accountSid (TWILIO_ACCOUNT_SID)": account.account_sid,
+        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token,
+        "fromNumber (TWILIO_PHONE_NUMBER)": account.from_number or account.messaging_service_sid,
+        "publicWebhookUrl (SMS_PUBLIC_WEBHOOK_URL)": account.public_webhook_url or account.validation_disabled,
+    }
+    absent = [name for name, value in needed.items() if not value]
+    return f"not set: {', '.join(absent)}" if absent else "its webhookPath is taken"
 
 
 def wait_for_signal() -> None:

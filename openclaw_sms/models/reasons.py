@@ -51,7 +51,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.ALPHANUMERIC: "Nothing to do: a name cannot receive texts.",
     Reason.OWN_NUMBER: "Check for a forwarding rule that sends the number's texts back to itself.",
     Reason.EMPTY: "Nothing to do.",
-    Reason.AWAITING_APPROVAL: "Approve the sender under Pairing requests, then choose Answer now.",
+    Reason.AWAITING_APPROVAL: "Approve the sender, if that is not done yet, then choose Answer now.",
     Reason.PAIRING_FULL: "Approve or dismiss a waiting sender; the next text of this one then draws a code.",
     Reason.NOT_LISTED: "Add the number to the account's allowed senders if the person should get in.",
     Reason.CHANNEL_DISABLED: "Change the account's policy if texts should be answered.",

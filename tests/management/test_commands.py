@@ -1,6 +1,7 @@
 """The command line: words, exit statuses, JSON, and one sentence where something is refused."""
 
 import json
+import socket
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -13,7 +14,7 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.management.commands.gateway import refuse_another_address
-from openclaw_sms.management.server import announce, missing
+from openclaw_sms.management.server import announce, missing, without_secrets
 from openclaw_sms.models import AuditEvent, OutboundMessage, PairingRequest, SmsAccount
 from tests.support import cast
 from tests.support.phone import Phone, work
@@ -180,3 +181,24 @@ def test_the_sandbox_is_served_only_where_its_twilio_looks_for_it(settings: Sett
     refuse_another_address("127.0.0.1", 8000)
     with pytest.raises(CommandError, match="sandbox --port 8001"):
         refuse_another_address("127.0.0.1", 8001)
+
+
+def test_a_sandbox_that_cannot_start_does_not_turn_itself_on(settings: Settings, db: None) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(CommandError, match="cannot be used"):
+            run("sandbox", "--port", str(taken.getsockname()[1]))
+    assert not settings.SMS_SANDBOX_FILE.exists()
+
+
+@pytest.mark.parametrize("words", [("sms",), ("AB", "CD"), ("sms", "AB", "CD")])
+def test_no_code_or_two_is_wrong_usage(words: tuple[str, ...], account: Account) -> None:
+    with pytest.raises(CommandError, match="Give one code") as refused:
+        run("pairing", "approve", *words)
+    assert refused.value.returncode == 2
+
+
+def test_secrets_in_the_public_url_stay_out_of_the_log() -> None:
+    assert without_secrets("https://u:pw@h.example/x?key=q#rc=2") == "https://***@h.example/x?***#rc=2"
+    assert without_secrets(cast.PUBLIC_URL) == cast.PUBLIC_URL

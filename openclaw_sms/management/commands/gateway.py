@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
-from openclaw_sms.management.base import GatewayCommand
+from openclaw_sms.config import accounts
+from openclaw_sms.management.base import GatewayCommand, port_number
 from openclaw_sms.management.server import AddressTaken, Gateway
 from openclaw_sms.sandbox import state
 from openclaw_sms.sandbox.welcome import welcome
@@ -18,7 +19,7 @@ class Command(GatewayCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=port_number, default=8000)
 
     def run_command(self, **options: Any) -> None:
         refuse_another_address(options["host"], options["port"])
@@ -37,6 +38,7 @@ class Command(GatewayCommand):
 
 def refuse_another_address(host: str, port: int) -> None:
     """The pretend Twilio posts to the address that the sandbox was turned on for, and to no other."""
+    accounts.refuse_sandbox_beside_real_credentials()
     if not settings.SMS_SANDBOX:
         return
     here = state.address(host, port)

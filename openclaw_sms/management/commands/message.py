@@ -18,6 +18,7 @@ from openclaw_sms.text.phone import mask, parse_target
 
 # Long enough for a few tries and for asking Twilio about one that got no answer.
 WAIT_AT_MOST = timedelta(seconds=45)
+DRY_RUN = "dry-run"
 LOOK_EVERY = timedelta(milliseconds=200)
 
 
@@ -65,8 +66,10 @@ class Command(GatewayCommand):
         for number, part in enumerate(parts, start=1):
             self.stdout.write(
                 f"Part {number} of {len(parts)} to {mask(draft.to)}: {part['status']}, {part['encoding']}, "
-                f"{part['segments']} segment(s){', ' + str(part['sid']) if part['sid'] else ''}"
+                f"segments: {part['segments']}{', ' + str(part['sid']) if part['sid'] else ''}"
             )
+            if not part["sid"] and part["status"] == DRY_RUN:
+                self.stdout.write(f"{part['body']}\n")
 
 
 def _planned(body: str) -> dict[str, object]:
@@ -76,7 +79,7 @@ def _planned(body: str) -> dict[str, object]:
         "encoding": measure.encoding.value,
         "segments": measure.segments,
         "sid": None,
-        "status": "dry-run",
+        "status": DRY_RUN,
     }
 
 

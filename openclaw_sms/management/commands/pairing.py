@@ -4,7 +4,7 @@ import json
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from openclaw_sms.access import pairing
@@ -85,7 +85,7 @@ def channel(word: str) -> str:
 
 def code_of(words: list[str]) -> str:
     """`sms CODE` and `CODE` mean the same."""
-    rest = words[1:] if len(words) > 1 and words[0] == CHANNEL else words
+    rest = words[1:] if words[0] == CHANNEL else words
     if len(rest) != 1:
-        raise pairing.PairingError("usage", "Give one code: pairing approve sms CODE.")
+        raise CommandError("Give one code: pairing approve sms CODE.", returncode=2)
     return rest[0]

@@ -1,6 +1,7 @@
 """`manage.py sandbox`: the gateway with a pretend Twilio, and pretend phones to text it from."""
 
 import os
+import socket
 import sys
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
 from openclaw_sms.config import accounts, sources
-from openclaw_sms.management.base import GatewayCommand
+from openclaw_sms.management.base import GatewayCommand, port_number
+from openclaw_sms.management.server import AddressTaken
 from openclaw_sms.sandbox import state
 from openclaw_sms.sandbox.state import Sandbox
 
@@ -24,7 +26,7 @@ class Command(GatewayCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", nargs="?", choices=["run", "off"], default="run")
         parser.add_argument("--host", choices=HOSTS, default=HOSTS[0], help="this machine only")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=port_number, default=8000)
 
     def run_command(self, **options: Any) -> None:
         if options["action"] == "off":
@@ -35,6 +37,7 @@ class Command(GatewayCommand):
     def _run(self, host: str, port: int) -> None:
         """Migrate, turn the sandbox on, and become the gateway: a process reads at its start whether it is on."""
         refuse_real_credentials()
+        refuse_taken_port(host, port)
         call_command("migrate", interactive=False, verbosity=0)
         refuse_real_accounts()
         sandbox = state.turn_on(settings.SMS_SANDBOX_FILE, host=host, port=port)
@@ -68,6 +71,17 @@ def refuse_real_accounts() -> None:
             f"The account {real[0]} has Twilio credentials, and the sandbox never runs beside real ones: "
             "name another SMS_DATA_DIR, or delete the account in the console."
         )
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Before anything is changed: a sandbox that cannot start must not turn itself on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise CommandError(str(AddressTaken(host, port))) from None
 
 
 def ensure_login(sandbox: Sandbox) -> None:
