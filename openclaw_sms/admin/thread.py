@@ -145,7 +145,7 @@ def would_be_answered(account_pk: int, sender: str) -> bool:
     account = settings_in_effect()[0].by_pk(account_pk)
     if account is None or not (account.enabled and account.configured):
         return False
-    return turn.rule(account, sender, sender).decision is Access.ADMIT
+    return turn.rule(account, sender).decision is Access.ADMIT
 
 
 def _received(conversation: Conversation, before: Position | None) -> QuerySet[InboundMessage]:

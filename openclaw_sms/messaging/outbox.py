@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 8
 # Twilio lists a message as soon as it has taken it; the first look may still be too early for one that timed out.
 FIRST_CHECK_AFTER = timedelta(seconds=1)
+# No answer for as long as this is a time limit that ran out; a connection that broke does so at once.
+WAITED_IN_VAIN = timedelta(seconds=5)
 # Well under a lease: as long as our marker is younger than this nobody else can have acted on it.
 MARKER_IS_STALE_AFTER = timedelta(seconds=10)
 
@@ -173,7 +175,7 @@ def _refused(part: OutboundPart, lease: Lease, error: TwilioError) -> Progress:
             now=now,
             until=now + FIRST_CHECK_AFTER,
             checks=0,
-            unanswered=error.http_status is None,
+            unanswered=error.http_status is None and now - (part.posted_at or now) >= WAITED_IN_VAIN,
         )
     if not error.retryable:
         return _fail(part, lease, Reason.TWILIO_REFUSED, now=now, error=error)

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # After these waits Twilio is asked again; when the last answer is still "no", the text was never taken.
 CHECK_AFTER = (timedelta(seconds=2), timedelta(seconds=4))
-# A post that got no answer at all may still be on its way through Twilio long after we stopped waiting for it.
+# A post that we stopped waiting for may still be on its way through Twilio for some time after that.
 TAKEN_LATE = timedelta(seconds=40)
 # Twilio's clock may be behind ours, and its times have whole seconds.
 CLOCK_SKEW = timedelta(minutes=2)
@@ -36,7 +36,7 @@ def recover(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     """A part found as "being sent" under a lease of ours was left by a worker that died: ask about it."""
     with transaction.atomic():
         lease.confirm(now)
-        part.move(PartState.CHECKING, next_attempt_at=None, checks=0, unanswered=True)
+        part.move(PartState.CHECKING, next_attempt_at=None, checks=0, unanswered=False)
     logger.warning("part.recovered part=%s", part.pk)
     return Progress.MOVED
 

@@ -94,19 +94,26 @@ class Turn:
             self._finish(InboundState.PARKED, Reason.ACCOUNT_UNAVAILABLE)
             return
         if self.text.attempts > settings.SMS_AGENT_TRIES + SURVIVED_CRASHES:
-            self._give_up(account, Reason.CRASHED)
+            self._stop_crashing(account)
             return
         payload = payloads.classify(payloads.parse_form(bytes(self.text.form)))
         if not isinstance(payload, InboundText):
             raise TypeError("the inbox stores texts and nothing else")
         self._judge(account, payload)
 
+    def _stop_crashing(self, account: Account) -> None:
+        """Park the text that keeps killing its worker; only who may talk is owed an apology."""
+        if rule(account, self.text.sender).decision is Decision.ADMIT:
+            self._give_up(account, Reason.CRASHED)
+        else:
+            self._finish(InboundState.PARKED, Reason.CRASHED)
+
     def _judge(self, account: Account, payload: InboundText) -> None:
         mismatch = payloads.identity_mismatch(payload, account.expected)
         if mismatch is not None:
             self._finish(InboundState.PARKED, MISMATCHES[mismatch])
             return
-        ruling = rule(account, self.text.sender, payload.sender)
+        ruling = rule(account, self.text.sender)
         if ruling.decision is Decision.REFUSE:
             self._finish(InboundState.REFUSED, ruling.reason)
         elif ruling.decision is Decision.CHALLENGE:
@@ -155,7 +162,7 @@ class Turn:
             history=history.before(self.text, turns=self.agent.history_turns),
         )
         # Again, on fresh facts: the owner may have changed their mind while the text waited.
-        ruling = rule(accounts.load().by_pk(account.pk) or account, self.text.sender, payload.sender)
+        ruling = rule(accounts.load().by_pk(account.pk) or account, self.text.sender)
         if ruling.decision is not Decision.ADMIT:
             self._finish(InboundState.REFUSED, ruling.reason)
             return
@@ -284,13 +291,13 @@ def persistently(write: Callable[[], None]) -> None:
     write()
 
 
-def rule(account: Account, number: str, raw_sender: str) -> Ruling:
-    """The policy's answer on the facts of this moment."""
+def rule(account: Account, address: str) -> Ruling:
+    """The policy's answer for a sender, on the facts of this moment. `address`: as the inbox stores it."""
     return policy.decide(
-        parse_sender(raw_sender),
+        parse_sender(address),
         policy=account.dm_policy,
         allow_from=account.allow_from,
-        paired=pairing.is_paired(account.pk, number),
+        paired=pairing.is_paired(account.pk, address),
         own_number=account.from_number,
     )
 

@@ -33,13 +33,17 @@ logger = logging.getLogger(__name__)
 SWEEP_EVERY = timedelta(seconds=2)
 # Posting a part takes a fraction of a second, an agent's turn minutes: few threads keep up with many.
 SENDING_THREADS = 4
+# A post to Twilio has a time limit of its own; container managers allow few seconds beyond the turns' grace.
+SENDING_GRACE = timedelta(seconds=3)
 # A hint that is still in the queue need not be given again at every sweep.
 HINT_AGAIN_AFTER = timedelta(seconds=20)
 
 # Lane, row, and since when it is due.
 Hint = tuple[str, int, datetime | None]
 
-stopping = threading.Event()
+# Set when no further work of the lane may be begun in this process. Turns stop first, so that the replies of those
+# in hand still go out.
+stopping = {lane: threading.Event() for lane in Lane}
 
 
 @functools.cache
@@ -81,12 +85,13 @@ def _drain(
     is_due: Callable[[Conversation], bool],
 ) -> None:
     """Hold the lane and work it off. Looks once more after letting go: a hint may have met our lease and left."""
-    while not stopping.is_set():
+    ends = stopping[lane]
+    while not ends.is_set():
         with lease.held(conversation.pk, lane) as ours:
             if ours is None:
                 return
             try:
-                while not stopping.is_set() and step(conversation, ours):
+                while not ends.is_set() and step(conversation, ours):
                     pass
             except LeaseLost:
                 logger.warning("lease.lost conversation=%s lane=%s", conversation.pk, lane.value)
@@ -202,14 +207,14 @@ class _Threads(Consumer):  # type: ignore[misc]  # huey has no types
         pass
 
 
-def _threads(hints: Huey, number: int) -> _Threads:
+def _threads(hints: Huey, number: int, *, grace: timedelta) -> _Threads:
     return _Threads(
         hints,
         workers=number,
         periodic=False,
         initial_delay=0.02,
         max_delay=0.2,
-        shutdown_timeout=settings.SMS_SHUTDOWN_GRACE.total_seconds(),
+        shutdown_timeout=grace.total_seconds(),
     )
 
 
@@ -217,7 +222,8 @@ class Worker:
     """All worker threads of one process. `start` returns at once; `stop` waits for the turns in hand."""
 
     def __init__(self, threads: int) -> None:
-        self._consumers = [_threads(queue.turns, threads), _threads(queue.sends, SENDING_THREADS)]
+        self._turns = _threads(queue.turns, threads, grace=settings.SMS_SHUTDOWN_GRACE)
+        self._sends = _threads(queue.sends, SENDING_THREADS, grace=SENDING_GRACE)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
 
     def start(self) -> None:
@@ -225,30 +231,38 @@ class Worker:
         agent()
         queue.refuse_unreachable()
         refuse_insecure(settings.TWILIO_API_BASE_URL)
-        stopping.clear()
-        for consumer in self._consumers:
-            consumer.start()
+        for lane in Lane:
+            stopping[lane].clear()
+        self._turns.start()
+        self._sends.start()
         self._sweeper.start()
 
     def stop(self) -> None:
-        """Take no more work and wait for the turns in hand, at most the grace time.
+        """Take no more turns, wait for those in hand at most the grace time, and let their replies go out.
 
         What is not finished by then stays in its row and is taken up again after the next start.
         """
-        stopping.set()
-        for consumer in self._consumers:
-            consumer.stop_flag.set()
-        for consumer in self._consumers:
-            consumer.stop(graceful=True)
+        stopping[Lane.TURN].set()
+        self._turns.stop(graceful=True)
+        self._let_replies_out()
+        stopping[Lane.SEND].set()
+        self._sends.stop(graceful=True)
         agent().close()
+
+    def _let_replies_out(self) -> None:
+        """Until the hints are taken; those in hand are then waited for by `stop`."""
+        deadline = time.monotonic() + SENDING_GRACE.total_seconds()
+        while queue.sends.pending_count() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.05)  # from the queue into the thread's hand
 
     def _sweep(self) -> None:
         sweep = Sweep()
-        while not stopping.is_set():
+        while not stopping[Lane.TURN].is_set():
             close_old_connections()
             try:
                 sweep.once(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
-            stopping.wait(SWEEP_EVERY.total_seconds())
+            stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())
         connection.close()

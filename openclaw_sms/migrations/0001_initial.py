@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ('detail', models.CharField(blank=True, max_length=300)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('checks', models.PositiveSmallIntegerField(default=0, help_text='times Twilio was asked about this part')),
-                ('unanswered', models.BooleanField(default=False, help_text='the last post got no answer at all, so Twilio may still be at work on it')),
+                ('unanswered', models.BooleanField(default=False, help_text='the last post ran into our time limit, so Twilio may still be at work on it')),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('posted_at', models.DateTimeField(blank=True, help_text='when the last post began', null=True)),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),

@@ -72,7 +72,7 @@ class OutboundPart(StatefulModel):
     attempts = models.PositiveSmallIntegerField(default=0)
     checks = models.PositiveSmallIntegerField(default=0, help_text="times Twilio was asked about this part")
     unanswered = models.BooleanField(
-        default=False, help_text="the last post got no answer at all, so Twilio may still be at work on it"
+        default=False, help_text="the last post ran into our time limit, so Twilio may still be at work on it"
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     posted_at = models.DateTimeField(null=True, blank=True, help_text="when the last post began")

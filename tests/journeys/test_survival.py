@@ -157,6 +157,24 @@ class TestTheGatewayIsKilled:
         assert alice.hears(within=RECOVERY).body == f"You said: {following}"
         assert copies(twilio, alice, text) == 1
 
+    def test_softly_in_the_middle_of_a_turn_and_the_reply_still_goes_out(
+        self, gateway: Gateway, twilio: PretendTwilio, agent: PretendAgent, alice: FakePhone
+    ) -> None:
+        text, gate = unique("think hard"), threading.Event()
+        agent.replies(lambda turn: _after(gate, turn))
+        alice.texts(text)
+        assert agent.wait_until(lambda: agent.was_asked(text), within=15)
+        threading.Timer(1.0, gate.set).start()
+
+        stopped = gateway.stop()
+
+        assert stopped
+        assert copies(twilio, alice, text) == 1
+        gateway.start()
+        alice.texts(following := unique("still there?"))
+        assert alice.hears().body == text
+        assert alice.hears().body == following
+
     def test_softly_and_no_process_of_its_own_stays_behind(self, gateway: Gateway, alice: FakePhone) -> None:
         stopped = gateway.stop()
         gateway.start()

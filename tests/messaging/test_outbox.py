@@ -200,10 +200,11 @@ def test_later_messages_wait_for_a_part_that_is_tried_again(
     assert bodies(twilio) == ["first", "second"]
 
 
-def test_a_post_without_any_answer_is_not_repeated_before_twilio_must_have_taken_it(
+def test_a_post_that_ran_into_the_time_limit_is_not_repeated_before_twilio_must_have_taken_it(
     conversation: Conversation, twilio: PretendTwilio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile, "TAKEN_LATE", timedelta(seconds=40))
+    monkeypatch.setattr(outbox, "WAITED_IN_VAIN", timedelta(0))
     twilio.fails_next(DROP)
     part = write(conversation, "hi").parts.get()
     send(conversation, rounds=6)

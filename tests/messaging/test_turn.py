@@ -242,6 +242,7 @@ def test_a_text_that_kills_its_worker_every_time_is_parked(alice: Phone, setting
     InboundMessage.objects.filter(pk=text.pk).update(state=InboundState.PROCESSING, attempts=6)
     worker.answer(text.pk)
     assert outcome(text) == (InboundState.PARKED, Reason.CRASHED)
+    assert [message.kind for message in OutboundMessage.objects.order_by("id")] == ["reply", "apology"]
 
 
 def test_a_failure_of_our_own_hands_the_text_back(alice: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
