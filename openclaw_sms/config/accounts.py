@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -17,7 +18,7 @@ from django.db import Error as DatabaseFailure
 
 from openclaw_sms.config import sources
 from openclaw_sms.config.sources import AccountEnvironment, ConfigurationError
-from openclaw_sms.models import AllowedSender, DmPolicy, SenderSource, SmsAccount
+from openclaw_sms.models import AllowedSender, ChannelSettings, DmPolicy, SenderSource, SmsAccount
 from openclaw_sms.models.fields import WrongEncryptionKey
 from openclaw_sms.twilio.client import Credentials
 from openclaw_sms.twilio.payloads import Expected
@@ -30,6 +31,12 @@ SANDBOX_ID = "sandbox"
 DEFAULT_WEBHOOK_PATH = "/webhooks/sms"
 DEFAULT_TEXT_CHUNK_LIMIT = 1500
 LARGEST_TEXT_CHUNK = 1600
+# A long code's rate at Twilio; faster senders say so.
+DEFAULT_SEGMENTS_PER_SECOND = 1.0
+DEFAULT_INBOUND_PER_MINUTE = 30
+DEFAULT_PAIRING_REPLIES_PER_DAY = 50
+DEFAULT_PAIRING_REPLIES_PER_SENDER = 3
+DEFAULT_REPLIES_PER_HOUR = 60
 # Paths that are ours. An account's webhook may be anywhere else.
 RESERVED_PATHS = ("/admin", "/api", "/sandbox", "/static", "/healthz", "/readyz", "/metrics")
 FRESH_FOR = timedelta(seconds=2)
@@ -58,6 +65,18 @@ class Account:
     dm_policy: DmPolicy = DmPolicy.PAIRING
     allow_from: frozenset[str] = frozenset()
     text_chunk_limit: int = DEFAULT_TEXT_CHUNK_LIMIT
+    media_max_mb: float | None = None
+    segments_per_second: float = DEFAULT_SEGMENTS_PER_SECOND
+    inbound_per_minute: int = DEFAULT_INBOUND_PER_MINUTE
+    whatsapp: bool = False
+    allow_countries: frozenset[str] = frozenset()  # empty: any
+    pairing_replies_per_day: int = DEFAULT_PAIRING_REPLIES_PER_DAY
+    pairing_replies_per_sender: int = DEFAULT_PAIRING_REPLIES_PER_SENDER
+    replies_per_hour: int = DEFAULT_REPLIES_PER_HOUR
+    owner_numbers: tuple[str, ...] = ()
+    answer_opt_out: bool = False
+    help_text: str = ""
+    quiet_hours: str = ""  # "21:00-08:00"; empty: none
 
     @property
     def configured(self) -> bool:
@@ -182,9 +201,10 @@ def load() -> Accounts:
     refuse_sandbox_beside_real_credentials()
     ensure_rows()
     env = sources.account_environment(default_region())
+    channel = ChannelSettings.objects.first() or ChannelSettings()
     listed = _listed_senders()
     rows, unreadable = _rows()
-    resolved = [_resolve(row, env, listed.get(row.pk, ())) for row in rows]
+    resolved = [_resolve(row, channel, env, listed.get(row.pk, ())) for row in rows]
     return _index([account for account in resolved if _is_listed(account)], unreadable)
 
 
@@ -223,39 +243,56 @@ def _listed_senders() -> dict[int, list[str]]:
     return listed
 
 
-def _resolve(row: SmsAccount, env: AccountEnvironment, listed: list[str] | tuple[str, ...]) -> Account:
+def _resolve(
+    row: SmsAccount, channel: ChannelSettings, env: AccountEnvironment, listed: list[str] | tuple[str, ...]
+) -> Account:
     if row.account_id == SANDBOX_ID:
-        env = _sandbox_environment()
+        channel, env = ChannelSettings(), _sandbox_environment()
     elif row.account_id != DEFAULT_ID:
         env = AccountEnvironment()
-    limit = row.text_chunk_limit or env.text_chunk_limit or DEFAULT_TEXT_CHUNK_LIMIT
+
+    def said(column: str, otherwise: Any = "") -> Any:
+        """The account's value wins, else the channel's, even a blank one; null is "not set here"."""
+        for level in (row, channel):
+            if (value := getattr(level, column)) is not None:
+                return value
+        return otherwise
+
+    limit = said("text_chunk_limit", None) or env.text_chunk_limit or DEFAULT_TEXT_CHUNK_LIMIT
     return Account(
         pk=row.pk,
         id=row.account_id,
-        name=row.name or "",
-        enabled=row.enabled,
-        account_sid=_first(row.account_sid, env.account_sid).strip(),
-        auth_token=_first(row.auth_token, env.auth_token).strip(),
-        secondary_auth_token=_first(row.secondary_auth_token, env.secondary_auth_token).strip(),
-        api_key_sid=env.api_key_sid,
-        api_key_secret=env.api_key_secret,
+        name=said("name"),
+        enabled=row.enabled and channel.enabled is not False,
+        account_sid=said("account_sid", env.account_sid).strip(),
+        auth_token=said("auth_token", env.auth_token).strip(),
+        secondary_auth_token=said("secondary_auth_token", env.secondary_auth_token).strip(),
+        api_key_sid=said("api_key_sid", env.api_key_sid).strip(),
+        api_key_secret=said("api_key_secret", env.api_key_secret).strip(),
         shared_keys=env.shared_keys,
-        from_number=_first(row.from_number, env.from_number),
-        messaging_service_sid=_first(row.messaging_service_sid, env.messaging_service_sid).strip(),
-        default_to=row.default_to or "",
-        webhook_path=normalise_path(_first(row.webhook_path, env.webhook_path)),
-        public_webhook_url=_first(row.public_webhook_url, env.public_webhook_url).strip(),
+        from_number=said("from_number", env.from_number),
+        messaging_service_sid=said("messaging_service_sid", env.messaging_service_sid).strip(),
+        default_to=said("default_to"),
+        webhook_path=normalise_path(said("webhook_path", env.webhook_path)),
+        public_webhook_url=said("public_webhook_url", env.public_webhook_url).strip(),
         # Either may open the door, neither closes the other's: the reference channel's rule.
-        validation_disabled=bool(row.dangerously_disable_signature_validation) or env.validation_disabled,
-        dm_policy=DmPolicy(row.dm_policy or DmPolicy.PAIRING),
-        allow_from=frozenset([*listed, *env.allow_from]),
+        validation_disabled=said("dangerously_disable_signature_validation", False) or env.validation_disabled,
+        dm_policy=DmPolicy(said("dm_policy") or DmPolicy.PAIRING),
+        allow_from=frozenset([*listed, *said("allow_from", env.allow_from)]),
         text_chunk_limit=min(limit, LARGEST_TEXT_CHUNK),
+        media_max_mb=said("media_max_mb", None),
+        segments_per_second=said("segments_per_second", DEFAULT_SEGMENTS_PER_SECOND),
+        inbound_per_minute=said("inbound_per_minute", DEFAULT_INBOUND_PER_MINUTE),
+        whatsapp=said("whatsapp", False),
+        allow_countries=frozenset(said("allow_countries", ())),
+        pairing_replies_per_day=said("pairing_replies_per_day", DEFAULT_PAIRING_REPLIES_PER_DAY),
+        pairing_replies_per_sender=said("pairing_replies_per_sender", DEFAULT_PAIRING_REPLIES_PER_SENDER),
+        replies_per_hour=said("replies_per_hour", DEFAULT_REPLIES_PER_HOUR),
+        owner_numbers=tuple(said("owner_numbers", ())),
+        answer_opt_out=said("answer_opt_out", False),
+        help_text=said("help_text"),
+        quiet_hours=said("quiet_hours"),
     )
-
-
-def _first(row: str | None, env: str) -> str:
-    """The row's value wins, even a blank one; null is "not set here"."""
-    return env if row is None else row
 
 
 def _sandbox_environment() -> AccountEnvironment:

@@ -1,7 +1,7 @@
 """What is stored, and which changes of it are legal. When a change happens is decided above, never in `save()`."""
 
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
-from openclaw_sms.models.account import DmPolicy, SmsAccount
+from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
 from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
@@ -13,8 +13,10 @@ __all__ = [
     "FIXES",
     "UNSENT",
     "WAITING",
+    "AccountSettings",
     "AllowedSender",
     "AuditEvent",
+    "ChannelSettings",
     "Conversation",
     "Delivery",
     "DeliveryEvent",

@@ -1,6 +1,9 @@
-"""A Twilio account as the operator configured it. Null means "not set here": the environment or a default decides.
+"""Settings as the operator stored them. Null means "not set here": a level below, the environment or a default
+decides.
 
-What an account's settings finally are is `openclaw_sms.config.accounts`' answer, never this row's.
+The channel's own settings (`channels.sms` in a configuration document) and each account's
+(`channels.sms.accounts.ID`) have the same columns. What an account's settings finally are is
+`openclaw_sms.config.accounts`' answer, never a row's.
 """
 
 from django.db import models
@@ -17,21 +20,33 @@ class DmPolicy(models.TextChoices):
     DISABLED = "disabled", "disabled: nobody"
 
 
-class SmsAccount(models.Model):
-    account_id = models.SlugField("account id", max_length=64, unique=True)
-    enabled = models.BooleanField(default=True)
+class AccountSettings(models.Model):
+    """The columns of one level. Abstract: `ChannelSettings` and `SmsAccount` have them alike."""
+
     name = models.CharField("display name", max_length=100, null=True, blank=True)
+    config_writes = models.BooleanField(null=True, blank=True)
+    # Credentials
     account_sid = models.CharField("Account SID", max_length=64, null=True, blank=True)
     auth_token = EncryptedTextField("auth token", null=True, blank=True)
+    auth_token_ref = models.JSONField(
+        "auth token reference", null=True, blank=True, help_text="a SecretRef: source, provider, id"
+    )
     secondary_auth_token = EncryptedTextField(
         "secondary auth token",
         null=True,
         blank=True,
         help_text="Accepted beside the auth token while it is being rotated at Twilio.",
     )
+    api_key_sid = models.CharField("API key SID", max_length=64, null=True, blank=True)
+    api_key_secret = EncryptedTextField("API key secret", null=True, blank=True)
+    # Sending
     from_number = models.CharField("from number", max_length=32, null=True, blank=True)
     messaging_service_sid = models.CharField("Messaging Service SID", max_length=64, null=True, blank=True)
     default_to = models.CharField("default recipient", max_length=32, null=True, blank=True)
+    text_chunk_limit = models.PositiveIntegerField("characters a part", null=True, blank=True)
+    media_max_mb = models.FloatField("megabytes an attachment", null=True, blank=True)
+    segments_per_second = models.FloatField("segments a second", null=True, blank=True)
+    # Receiving
     webhook_path = models.CharField("webhook path", max_length=200, null=True, blank=True)
     public_webhook_url = models.CharField(
         "public webhook URL",
@@ -41,8 +56,48 @@ class SmsAccount(models.Model):
         help_text="Byte for byte what is entered at Twilio: signatures are computed over it.",
     )
     dangerously_disable_signature_validation = models.BooleanField(null=True, blank=True)
+    inbound_per_minute = models.PositiveIntegerField("texts a sender and minute", null=True, blank=True)
+    whatsapp = models.BooleanField("WhatsApp senders", null=True, blank=True)
+    # Who may talk, and what strangers may cost
     dm_policy = models.CharField("policy", max_length=16, choices=DmPolicy.choices, null=True, blank=True)
-    text_chunk_limit = models.PositiveIntegerField("characters a part", null=True, blank=True)
+    allow_from = models.JSONField("allowed senders", null=True, blank=True, help_text="a list of E.164 numbers, or *")
+    allow_countries = models.JSONField(
+        "countries of strangers", null=True, blank=True, help_text="a list of two-letter country codes"
+    )
+    pairing_replies_per_day = models.PositiveIntegerField("pairing replies a day", null=True, blank=True)
+    pairing_replies_per_sender = models.PositiveIntegerField(
+        "pairing replies a sender and day", null=True, blank=True
+    )
+    replies_per_hour = models.PositiveIntegerField("agent replies a sender and hour", null=True, blank=True)
+    owner_numbers = models.JSONField("owner's numbers", null=True, blank=True, help_text="a list of E.164 numbers")
+    # STOP, HELP, quiet hours
+    answer_opt_out = models.BooleanField("answer STOP, START and HELP", null=True, blank=True)
+    help_text = models.CharField("answer to HELP", max_length=320, null=True, blank=True)
+    quiet_hours = models.CharField("quiet hours", max_length=11, null=True, blank=True, help_text="21:00-08:00")
+
+    class Meta:
+        abstract = True
+
+
+class ChannelSettings(AccountSettings):
+    """What holds for every account that does not say otherwise: one row at most."""
+
+    enabled = models.BooleanField(null=True, blank=True, help_text="False switches every account off.")
+    default_account = models.CharField("default account", max_length=64, null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "channel settings"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="channel_settings_are_one_row")]
+
+    def __str__(self) -> str:
+        return "channels.sms"
+
+
+class SmsAccount(AccountSettings):
+    """One account: its id, what is set for it alone, and what conversations hang on."""
+
+    account_id = models.SlugField("account id", max_length=64, unique=True)
+    enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
