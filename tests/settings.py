@@ -4,6 +4,7 @@ SMS_TEST_DATABASE_URL runs the suite on another database than SQLite.
 """
 
 import os
+import secrets
 import tempfile
 
 for _name in list(os.environ):
@@ -20,4 +21,7 @@ from project.settings import *  # noqa: E402, F403
 # On the disk and in WAL, as in production: SQLite's shared memory locks whole tables instead.
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}  # noqa: F405
+else:
+    # Its own, so that two runs on one server never meet.
+    DATABASES["default"]["TEST"] = {"NAME": f"test_sms_{secrets.token_hex(6)}"}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
