@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "openclaw_sms",
 ]
 
@@ -120,6 +121,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",  # describes views, changes none
 }
 
 # --- Database and queue ------------------------------------------------------------------------------------------
@@ -157,11 +159,32 @@ SMS_AGENT_URL = environment.text("SMS_AGENT_URL")
 SMS_AGENT_TOKEN = environment.secret("SMS_AGENT_TOKEN")
 SMS_AGENT_MODEL = environment.text("SMS_AGENT_MODEL", "openclaw/default")
 SMS_AGENT_TIMEOUT = timedelta(seconds=environment.whole_number("SMS_AGENT_TIMEOUT", 600))
+# How long an agent that promised to answer later may take.
+SMS_AGENT_LATER_WITHIN = timedelta(seconds=environment.whole_number("SMS_AGENT_LATER_WITHIN", 3600))
 SMS_AGENT_TRIES = environment.whole_number("SMS_AGENT_TRIES", 6)
 SMS_AGENT_HISTORY = environment.whole_number("SMS_AGENT_HISTORY", 0, least=0)
 SMS_AGENT_SYSTEM_PROMPT = environment.text("SMS_AGENT_SYSTEM_PROMPT")
 
 SMS_DEFAULT_REGION = environment.text("SMS_DEFAULT_REGION").upper()
+
+# --- Programs ----------------------------------------------------------------------------------------------------
+
+SMS_API_PER_MINUTE = environment.whole_number("SMS_API_PER_MINUTE", 120)
+SMS_EVENTS_URL = environment.secret("SMS_EVENTS_URL").strip()
+SMS_EVENTS_SECRET = environment.secret("SMS_EVENTS_SECRET")
+SMS_EVENTS_ALLOW_PRIVATE = environment.flag("SMS_EVENTS_ALLOW_PRIVATE")
+SMS_MCP_TOKEN = environment.secret("SMS_MCP_TOKEN").strip()
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "OpenClaw SMS",
+    "DESCRIPTION": "Text people through the gateway, read conversations, and decide who may talk.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PATH_CONVERTER_OVERRIDES": {"word": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}},
+    "POSTPROCESSING_HOOKS": [],  # enums stay where they are used
+}
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The console, health and, when it is on, the sandbox. Webhook paths are not here: accounts choose them."""
+"""The console, the API, health and, when it is on, the sandbox. Webhook paths are not here: accounts choose them."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -11,6 +11,7 @@ admin.autodiscover()
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("openclaw_sms.web.api.urls")),
     path("healthz", health.alive),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
 ]

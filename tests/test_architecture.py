@@ -17,12 +17,12 @@ LAYERS = [
     {"access"},
     {"config"},
     {"models", "twilio", "agents"},
-    {"text"},
+    {"text", "signing"},
 ]
 RANK = {package: rank for rank, row in enumerate(LAYERS) for package in row}
 # The one door that another opens: the command that starts the gateway prints the sandbox's welcome.
 EXCEPTIONS = {("management", "sandbox")}
-WITHOUT_DJANGO = {"text", "twilio", "agents"}
+WITHOUT_DJANGO = {"text", "signing", "twilio", "agents"}
 READS_ENVIRONMENT = {"project/environment.py", "project/settings.py", "openclaw_sms/config/sources.py"}
 
 

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
+from django.urls.resolvers import RoutePattern
 
 from openclaw_sms.agents.base import AgentErrorCode
-from openclaw_sms.models import InboundState, PartState, Reason
+from openclaw_sms.models import EventState, EventType, InboundState, PartState, Reason
 from openclaw_sms.text import segments
 from openclaw_sms.text.segments import Encoding
+from openclaw_sms.web.api import urls
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 SENTENCES = sorted((ROOT / "templates" / "sms").glob("*.txt"))
 # `_FILE` names are explained once for all secrets.
@@ -47,12 +50,25 @@ def test_every_command_is_documented_and_every_documented_one_exists() -> None:
     [
         ("What becomes of a text received", {str(state.value) for state in InboundState}),
         ("What becomes of a part sent", {str(state.value) for state in PartState}),
+        ("What becomes of an outgoing event", {str(state.value) for state in EventState}),
         ("Reasons", {str(reason.value) for reason in Reason if reason.value}),
         ("When the agent gives no answer", {str(code.value) for code in AgentErrorCode}),
     ],
 )
 def test_every_code_is_documented_and_every_documented_one_exists(heading: str, codes: set[str]) -> None:
     assert rows(REFERENCE, heading) == codes
+
+
+def test_every_event_is_documented_and_every_documented_one_exists() -> None:
+    documented = re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", API, re.MULTILINE)
+    assert set(documented) == {str(kind.value) for kind in EventType}
+
+
+def test_every_path_of_the_api_is_documented() -> None:
+    for pattern in urls.urlpatterns:
+        if isinstance(pattern.pattern, RoutePattern):
+            last = str(pattern.pattern).rstrip("/").rpartition("/")[2]
+            assert re.sub(r"<\w+:\w+>", "{", last) in API, pattern
 
 
 @pytest.mark.parametrize("path", SENTENCES, ids=lambda path: path.stem)

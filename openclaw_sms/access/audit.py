@@ -13,7 +13,7 @@ LONGEST_NAME = 150  # the column's length; Django's user names are as long witho
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts: `console:alice`, `cli:root`, `gateway`."""
+    """Somebody who acts: `console:alice`, `cli:root`, `api:zapier`, `gateway`."""
 
     name: str
     user_id: int | None = None
@@ -25,6 +25,10 @@ class Actor:
     @classmethod
     def at_shell(cls, login: str) -> "Actor":
         return cls(name=f"cli:{login}"[:LONGEST_NAME])
+
+    @classmethod
+    def with_token(cls, name: str) -> "Actor":
+        return cls(name=f"api:{name}"[:LONGEST_NAME])
 
 
 GATEWAY = Actor("gateway")

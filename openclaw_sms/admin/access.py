@@ -5,7 +5,6 @@ from datetime import datetime
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -14,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 
-from openclaw_sms.access import audit, pairing
+from openclaw_sms.access import pairing, senders
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions
 from openclaw_sms.admin.components import (
@@ -199,25 +198,10 @@ class AllowedSenderAdmin(ConsoleAdmin[AllowedSender]):
 
     def save_model(self, request: HttpRequest, obj: AllowedSender, form: forms.Form, change: bool) -> None:
         obj.source = SenderSource.CONSOLE
-        obj.added_by = operator(request).name
-        super().save_model(request, obj, form, change)
-        _tell_of("sender.added", obj, request)
+        senders.add(obj, actor=operator(request), now=timezone.now())
 
     def delete_model(self, request: HttpRequest, obj: AllowedSender) -> None:
-        _tell_of("sender.removed", obj, request)
-        super().delete_model(request, obj)
-
-
-def _tell_of(action: str, sender: AllowedSender, request: HttpRequest) -> None:
-    audit.record(
-        action,
-        actor=operator(request),
-        at=timezone.now(),
-        account_id=sender.account_id,
-        subject=sender.number,
-        source=sender.source,
-    )
-    transaction.on_commit(accounts.forget)
+        senders.remove(obj, actor=operator(request), now=timezone.now())
 
 
 @admin.register(AuditEvent)

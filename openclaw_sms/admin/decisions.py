@@ -24,9 +24,11 @@ from django.views.decorators.http import require_POST
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
+from openclaw_sms.access.tokens import TokenError
 from openclaw_sms.admin.components import ConsoleAdmin, ReadOnlyAdmin, Row, may_decide, operator
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided
+from openclaw_sms.messaging.event_delivery import AlreadySent
 from openclaw_sms.models import (
     InboundMessage,
     InboundState,
@@ -36,6 +38,9 @@ from openclaw_sms.models import (
     PartState,
     Reason,
 )
+
+# What a decision may be refused with; the message is the operator's sentence.
+REFUSALS = (PairingError, ConfigurationError, ImproperlyConfigured, AlreadyDecided, AlreadySent, TokenError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class DecidingAdmin(ReadOnlyAdmin[Row]):
         row = get_object_or_404(self.model._default_manager, pk=pk)
         try:
             outcome = verdict(row, operator(request), timezone.now())
-        except (PairingError, ConfigurationError, ImproperlyConfigured, AlreadyDecided) as refused:
+        except REFUSALS as refused:
             messages.error(request, str(refused))
         else:
             messages.success(request, outcome.sentence)
@@ -112,11 +117,11 @@ def on_request(request: PairingRequest, *, notify: bool = True) -> list[Decision
     """Let in, or not. Offered while the request waits."""
     if request.state != PairingState.PENDING:
         return []
-    telling = [_decision("Approve and notify", request, "approve-and-notify")] if notify else []
+    telling = [decision("Approve and notify", request, "approve-and-notify")] if notify else []
     return [
-        _decision("Approve", request, "approve", first=True),
+        decision("Approve", request, "approve", first=True),
         *telling,
-        _decision("Dismiss", request, "dismiss"),
+        decision("Dismiss", request, "dismiss"),
     ]
 
 
@@ -124,15 +129,15 @@ def on_text(text: InboundMessage | None, *, admitted: bool, label: str = "Answer
     """Answer a text after all; only where the policy would now let it through, and there is something to answer."""
     if text is None or not admitted or text.state not in ANSWERABLE or text.reason == Reason.EMPTY:
         return []
-    return [_decision(label, text, "answer", first=text.state != InboundState.SILENT)]
+    return [decision(label, text, "answer", first=text.state != InboundState.SILENT)]
 
 
 def on_part(part: OutboundPart) -> list[Decision]:
     """What to do about a part that did not go out, or that perhaps did."""
     if part.state == PartState.UNCERTAIN:
-        return [_decision("Mark as sent", part, "mark-sent"), _decision("Send again", part, "send-again")]
+        return [decision("Mark as sent", part, "mark-sent"), decision("Send again", part, "send-again")]
     if part.state == PartState.FAILED:
-        return [_decision("Send again", part, "send-again")]
+        return [decision("Send again", part, "send-again")]
     return []
 
 
@@ -150,7 +155,8 @@ def list_address(admin: ConsoleAdmin[Row]) -> str:
     return reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist")
 
 
-def _decision(label: str, row: Model, name: str, *, first: bool = False) -> Decision:
+def decision(label: str, row: Model, name: str, *, first: bool = False) -> Decision:
+    """A button that posts to the route of `name`, one of the row's admin's `verdicts`."""
     return Decision(label, reverse(f"admin:{_route(type(row), name)}", args=[row.pk]), first)
 
 

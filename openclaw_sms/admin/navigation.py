@@ -28,6 +28,8 @@ NOW_AND_THEN = (
     Place("Accounts", "openclaw_sms.smsaccount", "settings_phone"),
     Place("Texts received", "openclaw_sms.inboundmessage", "call_received"),
     Place("Texts sent", "openclaw_sms.outboundmessage", "call_made"),
+    Place("API tokens", "openclaw_sms.apitoken", "key"),
+    Place("Outgoing events", "openclaw_sms.outgoingevent", "webhook"),
     Place("Audit trail", "openclaw_sms.auditevent", "history"),
     Place("Users", "auth.user", "manage_accounts"),
 )

@@ -55,7 +55,10 @@ class Agent(Protocol):
     """How many earlier turns it wants in `Question.history`; 0 means it keeps its own history."""
 
     def answer(self, question: Question) -> str:
-        """The reply in markdown; an empty one means that nothing is to be sent. Raises only `AgentError`."""
+        """The reply in markdown; an empty one means that nothing is to be sent.
+
+        Raises only `AgentError`, or `AnswersLater` when the reply comes through the API.
+        """
         ...
 
     def close(self) -> None:
@@ -73,6 +76,10 @@ class AgentErrorCode(enum.StrEnum):
     FAILED = "agent_failed"
     MISBEHAVED = "agent_misbehaved"
     NOT_CONFIGURED = "agent_not_configured"
+
+
+class AnswersLater(Exception):
+    """The agent has taken the text and gives its answer later, through the API. Not a failure."""
 
 
 class AgentError(Exception):

@@ -42,7 +42,7 @@ class ChatCompletions:
         self._settings = settings
         self._endpoint = chat_completions_endpoint(settings.url)
         _refuse_unsendable(settings.token)
-        self._client = _client(self._endpoint, settings.read_timeout)
+        self._client = open_client(self._endpoint, settings.read_timeout)
 
     def answer(self, question: Question) -> str:
         """The reply in markdown, "" if the model said nothing; every failure as an `AgentError`."""
@@ -80,7 +80,7 @@ class ChatCompletions:
         return bytes(body)
 
 
-def _client(endpoint: Endpoint, read_timeout: timedelta) -> httpx.Client:
+def open_client(endpoint: Endpoint, read_timeout: timedelta) -> httpx.Client:
     """A client that shares nothing between two senders but the process.
 
     Each answer has a connection of its own: a kept one may be closed by the agent in the very moment it is

@@ -6,6 +6,7 @@ idempotency key: asking again could make the agent act twice. Never quotes the a
 """
 
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,7 +16,7 @@ from openclaw_sms.agents.retry_after import wait_asked_for
 
 _BUSY = frozenset({429, 502, 503})
 _REFUSED = frozenset({401, 403})
-_NEXT_STEPS = {
+_NEXT_STEPS: Mapping[int, str] = {
     400: "check SMS_AGENT_MODEL and the agent's log",
     404: (
         "correct SMS_AGENT_URL or SMS_AGENT_MODEL, or, on an OpenClaw gateway, "
@@ -24,8 +25,10 @@ _NEXT_STEPS = {
 }
 
 
-def failure_of_status(response: httpx.Response, origin: str) -> AgentError:
-    """What an answer other than success means. Reads status and headers only."""
+def failure_of_status(
+    response: httpx.Response, origin: str, *, next_steps: Mapping[int, str] = _NEXT_STEPS
+) -> AgentError:
+    """What an answer other than success means. Reads status and headers only; `next_steps` by status."""
     status = response.status_code
     if status in _BUSY:
         return AgentError(
@@ -52,7 +55,7 @@ def failure_of_status(response: httpx.Response, origin: str) -> AgentError:
             f"The agent at {origin} redirects elsewhere (HTTP {status}), where the token is not sent: "
             "set SMS_AGENT_URL to the final address.",
         )
-    next_step = _NEXT_STEPS.get(status, "look at its log, then choose Answer now")
+    next_step = next_steps.get(status, "look at its log, then choose Answer now")
     return AgentError(AgentErrorCode.FAILED, f"The agent at {origin} failed (HTTP {status}): {next_step}.")
 
 
@@ -95,12 +98,13 @@ def took_too_long(origin: str, read_timeout: timedelta) -> AgentError:
     )
 
 
-def too_large(origin: str, limit: int) -> AgentError:
+def too_large(
+    origin: str, limit: int, *, fix: str = "check that SMS_AGENT_URL is an OpenAI-compatible endpoint"
+) -> AgentError:
     """The answer was cut off unread at `limit` bytes."""
     return AgentError(
         AgentErrorCode.MISBEHAVED,
-        f"The agent at {origin} sent more than {limit} bytes: "
-        "check that SMS_AGENT_URL is an OpenAI-compatible endpoint.",
+        f"The agent at {origin} sent more than {limit} bytes: {fix}.",
     )
 
 

@@ -63,7 +63,7 @@ def reply_in(body: bytes) -> str:
         content = "".join(_part_text(part) for part in content)
     if not isinstance(content, str):
         raise _misbehaved()
-    return _well_formed(content)
+    return well_formed(content)
 
 
 def _messages(question: Question, settings: AgentSettings) -> list[dict[str, str]]:
@@ -84,7 +84,7 @@ def _part_text(part: object) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _well_formed(text: str) -> str:
+def well_formed(text: str) -> str:
     """JSON can spell half a surrogate pair; no database can store one."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

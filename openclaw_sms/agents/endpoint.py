@@ -30,6 +30,16 @@ def chat_completions_endpoint(address: str) -> Endpoint:
     Accepted: a server (`http://127.0.0.1:18789`), a versioned base (`…/v1`), or the whole path ending in
     `/chat/completions`. `AgentError` `agent_not_configured` for anything else.
     """
+    url = _sound(address)
+    return _endpoint(url.copy_with(path=_completions_path(url.path)))
+
+
+def webhook_endpoint(address: str) -> Endpoint:
+    """The endpoint that `SMS_AGENT_URL` is, word for word. `AgentError` `agent_not_configured`."""
+    return _endpoint(_sound(address))
+
+
+def _sound(address: str) -> httpx.URL:
     if not address:
         raise _not_configured("is not set", "set it to the agent's address, such as http://127.0.0.1:18789")
     url = _parsed(address)
@@ -39,8 +49,12 @@ def chat_completions_endpoint(address: str) -> Endpoint:
         raise _not_configured("carries a user name or password", "move the secret to SMS_AGENT_TOKEN")
     if url.query or url.fragment:
         raise _not_configured("carries a query or fragment", "remove what follows the path")
+    return url
+
+
+def _endpoint(url: httpx.URL) -> Endpoint:
     return Endpoint(
-        url=str(url.copy_with(path=_completions_path(url.path))),
+        url=str(url),
         origin=f"{url.scheme}://{url.netloc.decode('ascii')}",
         is_loopback=_is_loopback(url.host),
     )

@@ -24,6 +24,10 @@ def build_agent(settings: AgentSettings) -> Agent:
         from openclaw_sms.agents.chat_completions import ChatCompletions
 
         return ChatCompletions(settings)
+    if settings.spec == "webhook":
+        from openclaw_sms.agents.webhook import Webhook
+
+        return Webhook(settings)
     if ":" in settings.spec:
         from openclaw_sms.agents.python_callable import PythonCallable
 
@@ -32,11 +36,6 @@ def build_agent(settings: AgentSettings) -> Agent:
 
 
 def _unknown(spec: str) -> AgentError:
-    choices = "set it to echo, chat_completions or package.module:function"
-    if spec == "webhook":
-        problem = "SMS_AGENT=webhook is not available in this version"
-    elif not spec:
-        problem = "SMS_AGENT is empty"
-    else:
-        problem = "SMS_AGENT names no known agent"
+    choices = "set it to echo, chat_completions, webhook or package.module:function"
+    problem = "SMS_AGENT names no known agent" if spec else "SMS_AGENT is empty"
     return AgentError(AgentErrorCode.NOT_CONFIGURED, f"{problem}: {choices}.")

@@ -59,6 +59,7 @@ class Account:
     from_number: str = ""
     messaging_service_sid: str = ""
     default_to: str = ""
+    initiate_to: frozenset[str] = frozenset()
     webhook_path: str = DEFAULT_WEBHOOK_PATH
     public_webhook_url: str = ""
     validation_disabled: bool = False
@@ -273,6 +274,7 @@ def _resolve(
         from_number=said("from_number", env.from_number),
         messaging_service_sid=said("messaging_service_sid", env.messaging_service_sid).strip(),
         default_to=said("default_to"),
+        initiate_to=frozenset(said("initiate_to", ())),
         webhook_path=normalise_path(said("webhook_path", env.webhook_path)),
         public_webhook_url=said("public_webhook_url", env.public_webhook_url).strip(),
         # Either may open the door, neither closes the other's: the reference channel's rule.

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
+from openclaw_sms.access.tokens import TokenError
 from openclaw_sms.agents.base import AgentError
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.text.phone import InvalidNumber
@@ -26,6 +27,7 @@ REFUSALS = (
     InsecureApiBase,
     InvalidNumber,
     PairingError,
+    TokenError,
 )
 
 

@@ -7,9 +7,10 @@ import uuid
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import queue
+from openclaw_sms.messaging import events, queue
 from openclaw_sms.models import Delivery, DeliveryEvent, OutboundPart, PartState, Reason
 from openclaw_sms.twilio.payloads import StatusCallback
 
@@ -84,8 +85,11 @@ def report(part: OutboundPart, *, status: str, error_code: int = 0) -> None:
         code = known[1] or error_code or None
         if (then, code) == known:
             break
-        if OutboundPart.objects.filter(pk=part.pk, delivery=known[0]).update(delivery=then, error_code=code):
-            break
+        with transaction.atomic():
+            rows = OutboundPart.objects.filter(pk=part.pk, delivery=known[0])
+            if rows.update(delivery=then, error_code=code):
+                events.part_reported(part, Delivery(known[0]), then, now=timezone.now())
+                break
     part.delivery, part.error_code = then, code
 
 

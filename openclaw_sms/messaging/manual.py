@@ -68,14 +68,14 @@ def draft(account: Account, to: str, text: str, *, plain: bool = False) -> Draft
     return Draft(account, to, words, tuple(segments.split(words, account.text_chunk_limit)))
 
 
-def submit(ready: Draft, *, author: str, now: datetime) -> OutboundMessage:
-    """Put a draft into the outbox."""
+def submit(ready: Draft, *, author: str, now: datetime, automated: bool = False) -> OutboundMessage:
+    """Put a draft into the outbox. `automated`: a program or an agent began it, so it keeps the quiet hours."""
     with transaction.atomic():
         conversation, _ = Conversation.objects.get_or_create(account_id=ready.account.pk, sender=ready.to)
         return outbox.write(
             conversation,
             ready.text,
-            kind=OutboundKind.MESSAGE,
+            kind=OutboundKind.AUTOMATION if automated else OutboundKind.MESSAGE,
             author=author,
             limit=ready.account.text_chunk_limit,
             now=now,

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, delivery, queue
+from openclaw_sms.messaging import backoff, delivery, events, queue
 from openclaw_sms.messaging.lease import Lease, LeaseLost
 from openclaw_sms.models import (
     UNSENT,
@@ -209,6 +209,7 @@ def _fail(
         )
         if failed:
             part.block_rest()
+            events.part_failed(part, now=now)
     return Progress.MOVED
 
 

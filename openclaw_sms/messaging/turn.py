@@ -18,10 +18,10 @@ from django.utils import timezone
 
 from openclaw_sms.access import pairing, policy
 from openclaw_sms.access.policy import Decision, Ruling
-from openclaw_sms.agents.base import Agent, AgentError, Question
+from openclaw_sms.agents.base import Agent, AgentError, AnswersLater, Question
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, history, outbox
+from openclaw_sms.messaging import backoff, events, history, outbox
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
@@ -133,6 +133,8 @@ class Turn:
             if request is None:
                 self._move(InboundState.REFUSED, Reason.PAIRING_FULL, now)
                 return
+            if request.reply is None and request.first_text_id == self.text.pk:
+                events.pairing_requested(request, now=now)
             if request.reply is None or _failed(request.reply.pk):
                 request.reply = outbox.write(
                     self.conversation,
@@ -168,6 +170,9 @@ class Turn:
             return
         try:
             answer = self.agent.answer(question)
+        except AnswersLater:
+            persistently(self._await_answer)
+            return
         except AgentError as error:
             self._agent_failed(account, error)
             return
@@ -185,7 +190,7 @@ class Turn:
         with self._writing() as now:
             if self.text.state != InboundState.PROCESSING:
                 return  # it was written after all: only the word of the commit was lost
-            outbox.write(
+            message = outbox.write(
                 self.conversation,
                 reply,
                 kind=OutboundKind.REPLY,
@@ -195,6 +200,17 @@ class Turn:
                 in_reply_to=self.text,
             )
             self._move(InboundState.ANSWERED, Reason.NONE, now)
+            events.text_answered(self.text, message, now=now)
+
+    def _await_answer(self) -> None:
+        """The agent has the text and answers through the API; the lane is free for the sender's next text."""
+        with self._writing() as now:
+            self._move(
+                InboundState.AWAITING,
+                Reason.ANSWER_LATER,
+                now,
+                next_attempt_at=now + settings.SMS_AGENT_LATER_WITHIN,
+            )
 
     def _agent_failed(self, account: Account, error: AgentError) -> None:
         """Try again later, or apologise once and park the text for the operator."""
@@ -207,6 +223,8 @@ class Turn:
             again,
         )
         with self._writing() as now:
+            if self.text.state != InboundState.PROCESSING:
+                return
             if again:
                 at = now + backoff.delay(self.text.attempts, retry_after=error.retry_after)
                 self.text.move(
@@ -254,6 +272,8 @@ class Turn:
         with transaction.atomic():
             self.lease.confirm(now)
             self.text.refresh_from_db(fields=["state"])  # a transaction that failed moved the object, not the row
+            if self.text.state != InboundState.PROCESSING:
+                return
             self.text.move(
                 InboundState.RECEIVED,
                 next_attempt_at=now + backoff.delay(self.text.attempts),
@@ -268,12 +288,42 @@ class Turn:
         with self._writing() as now:
             self._move(state, reason, now)
 
-    def _move(self, state: InboundState, reason: Reason, now: datetime, *, detail: str = "") -> None:
-        self.text.move(state, reason=reason, detail=detail or reason.label, finished_at=now, next_attempt_at=None)
+    def _move(
+        self,
+        state: InboundState,
+        reason: Reason,
+        now: datetime,
+        *,
+        detail: str = "",
+        next_attempt_at: datetime | None = None,
+    ) -> None:
+        if self.text.state != InboundState.PROCESSING:
+            return  # the agent answered through the API while it was being asked
+        self.text.move(
+            state,
+            reason=reason,
+            detail=detail or reason.label,
+            finished_at=now,
+            next_attempt_at=next_attempt_at,
+        )
         transaction.on_commit(functools.partial(self._log, state, reason))
 
     def _log(self, state: InboundState, reason: Reason) -> None:
         logger.info("turn.finished sid=%s state=%s reason=%s", self.text.sid, state.value, reason.value or "-")
+
+
+def give_up_waiting(now: datetime) -> int:
+    """Park the texts whose later answer has not come in time; how many. The operator sees them as unanswered."""
+    overdue = InboundMessage.objects.filter(state=InboundState.AWAITING, next_attempt_at__lte=now).defer("form")
+    reason = Reason.NO_LATER_ANSWER
+    given_up = [
+        text
+        for text in overdue
+        if text.move(InboundState.PARKED, reason=reason, detail=reason.label, finished_at=now, next_attempt_at=None)
+    ]
+    for text in given_up:
+        logger.warning("turn.no_later_answer sid=%s", text.sid)
+    return len(given_up)
 
 
 def persistently(write: Callable[[], None]) -> None:

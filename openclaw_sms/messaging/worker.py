@@ -22,6 +22,7 @@ from huey.consumer import Consumer
 from openclaw_sms.agents.base import Agent
 from openclaw_sms.agents.registry import AgentSettings, build_agent
 from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
+from openclaw_sms.messaging.event_delivery import EventDelivery
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
 from openclaw_sms.messaging.turn import Turn
@@ -150,6 +151,7 @@ class Sweep:
         freed = lease.release_left_behind()
         if freed:
             logger.info("lease.recovered count=%s", freed)
+        turn.give_up_waiting(now)
         self._forget_old()
         given = 0
         for hint, wake in self._due(now):
@@ -224,13 +226,18 @@ class Worker:
     def __init__(self, threads: int) -> None:
         self._turns = _threads(queue.turns, threads, grace=settings.SMS_SHUTDOWN_GRACE)
         self._sends = _threads(queue.sends, SENDING_THREADS, grace=SENDING_GRACE)
+        self._events = EventDelivery()
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
 
     def start(self) -> None:
-        """Raises `AgentError`, `InsecureApiBase` or `ImproperlyConfigured` before anything is started."""
+        """Raises before anything is started.
+
+        `AgentError`, `InsecureApiBase`, `ConfigurationError` or `ImproperlyConfigured`.
+        """
         agent()
         queue.refuse_unreachable()
         refuse_insecure(settings.TWILIO_API_BASE_URL)
+        self._events.start()
         for lane in Lane:
             stopping[lane].clear()
         self._turns.start()
@@ -247,6 +254,7 @@ class Worker:
         self._let_replies_out()
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
+        self._events.stop()
         agent().close()
 
     def _let_replies_out(self) -> None:

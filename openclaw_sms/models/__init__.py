@@ -2,11 +2,12 @@
 
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
+from openclaw_sms.models.automation import ApiToken, EventType, IdempotencyKey, OutgoingEvent, Scope
 from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
 from openclaw_sms.models.reasons import FIXES, Reason
-from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
+from openclaw_sms.models.states import Delivery, EventState, IllegalMove, InboundState, PairingState, PartState
 
 __all__ = [
     "ANYONE",
@@ -15,22 +16,28 @@ __all__ = [
     "WAITING",
     "AccountSettings",
     "AllowedSender",
+    "ApiToken",
     "AuditEvent",
     "ChannelSettings",
     "Conversation",
     "Delivery",
     "DeliveryEvent",
     "DmPolicy",
+    "EventState",
+    "EventType",
+    "IdempotencyKey",
     "IllegalMove",
     "InboundMessage",
     "InboundState",
     "OutboundKind",
     "OutboundMessage",
     "OutboundPart",
+    "OutgoingEvent",
     "PairingRequest",
     "PairingState",
     "PartState",
     "Reason",
+    "Scope",
     "SenderSource",
     "SmsAccount",
 ]

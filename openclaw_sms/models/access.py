@@ -15,6 +15,7 @@ class SenderSource(models.TextChoices):
     CONFIG = "config", "configuration"
     PAIRING = "pairing", "pairing"
     CONSOLE = "console", "console"
+    API = "api", "API"
 
 
 class AllowedSender(models.Model):
@@ -78,7 +79,7 @@ class AuditEvent(models.Model):
     """Who did what, and when. Rows are only ever added."""
 
     at = models.DateTimeField()
-    actor = models.CharField(max_length=150, help_text="console:NAME, cli:NAME or gateway")
+    actor = models.CharField(max_length=150, help_text="console:NAME, cli:NAME, api:NAME or gateway")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -43,6 +43,12 @@ class AccountSettings(models.Model):
     from_number = models.CharField("from number", max_length=32, null=True, blank=True)
     messaging_service_sid = models.CharField("Messaging Service SID", max_length=64, null=True, blank=True)
     default_to = models.CharField("default recipient", max_length=32, null=True, blank=True)
+    initiate_to = models.JSONField(
+        "who may be texted first",
+        null=True,
+        blank=True,
+        help_text="a list of E.164 numbers, or *: whom programs and agents may text, beside those who may talk",
+    )
     text_chunk_limit = models.PositiveIntegerField("characters a part", null=True, blank=True)
     media_max_mb = models.FloatField("megabytes an attachment", null=True, blank=True)
     segments_per_second = models.FloatField("segments a second", null=True, blank=True)

@@ -42,6 +42,10 @@ class InboundMessage(StatefulModel):
                 condition=Q(state__in=WAITING),
                 name="inbound_waiting_by_sender",
             ),
+            # the sweep: agents that promised to answer later
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(state=InboundState.AWAITING), name="inbound_awaiting_answer"
+            ),
             # the thread of one conversation
             models.Index(fields=["account", "sender", "received_at"], name="inbound_thread"),
         ]

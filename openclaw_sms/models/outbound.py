@@ -20,6 +20,7 @@ class OutboundKind(models.TextChoices):
     NOTICE = "notice", "notice"
     APOLOGY = "apology", "apology"
     MESSAGE = "message", "message"
+    AUTOMATION = "automation", "automatic message"
 
 
 class OutboundMessage(models.Model):
@@ -31,7 +32,9 @@ class OutboundMessage(models.Model):
         InboundMessage, on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
     )
     text = models.TextField()
-    author = models.CharField(max_length=150, blank=True, help_text="agent, gateway, cli:NAME or console:NAME")
+    author = models.CharField(
+        max_length=150, blank=True, help_text="agent, gateway, cli:NAME, console:NAME or api:NAME"
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -33,6 +33,8 @@ class Reason(models.TextChoices):
     ACCOUNT_UNAVAILABLE = "account_unavailable", "The account is switched off or not fully configured."
     # The turn
     AGENT_DECLINED = "agent_declined", "The agent chose not to reply."
+    ANSWER_LATER = "answer_later", "The agent took this text and said that it would answer later."
+    NO_LATER_ANSWER = "no_later_answer", "The agent said that it would answer later, and has not in time."
     AGENT_FAILED = "agent_failed", "The agent could not answer."
     REPLY_TOO_LONG = "reply_too_long", "The agent's reply was far too long for texts, and was not sent."
     CRASHED = "internal_error", "The gateway itself failed while answering."
@@ -57,6 +59,8 @@ FIXES: Mapping[Reason, str] = {
     Reason.CHANNEL_DISABLED: "Change the account's policy if texts should be answered.",
     Reason.ACCOUNT_UNAVAILABLE: "Complete the account's settings, then answer the text.",
     Reason.AGENT_DECLINED: "Nothing to do: the agent saw the text and wanted no reply.",
+    Reason.ANSWER_LATER: "Nothing to do yet: it comes through the API, or the text is parked when its time is over.",
+    Reason.NO_LATER_ANSWER: "Look at the agent's log for this text's sid, then choose Answer now or reply by hand.",
     Reason.AGENT_FAILED: "Check the agent, then choose Answer now.",
     Reason.REPLY_TOO_LONG: "Tell the agent to answer in a few sentences, then choose Answer now.",
     Reason.CRASHED: "See the gateway's log for this text's sid, then choose Answer now.",

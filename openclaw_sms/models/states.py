@@ -18,6 +18,14 @@ class InboundState(models.TextChoices):
     REFUSED = "refused", "refused"
     HELD = "held", "kept until the sender is approved"
     PARKED = "parked", "needs the operator"
+    AWAITING = "awaiting", "the agent answers later"
+
+
+class EventState(models.TextChoices):
+    PENDING = "pending", "waiting"
+    DELIVERED = "delivered", "delivered"
+    DEAD = "dead", "given up"
+    GONE = "gone", "not wanted"
 
 
 class PairingState(models.TextChoices):
@@ -67,13 +75,17 @@ INBOUND_MOVES: Moves = {
             InboundState.REFUSED,
             InboundState.HELD,
             InboundState.PARKED,
+            InboundState.AWAITING,
         }
     ),
+    # The agent took the text and answers through the API; when its time is over the operator is asked.
+    InboundState.AWAITING: frozenset({InboundState.ANSWERED, InboundState.PARKED}),
     # An owner may ask for any text that got no answer to be answered after all.
-    InboundState.SILENT: frozenset({InboundState.RECEIVED}),
+    # Answered: a program did so through the API, naming the text.
+    InboundState.SILENT: frozenset({InboundState.RECEIVED, InboundState.ANSWERED}),
     InboundState.REFUSED: frozenset({InboundState.RECEIVED}),
     InboundState.HELD: frozenset({InboundState.RECEIVED}),
-    InboundState.PARKED: frozenset({InboundState.RECEIVED}),
+    InboundState.PARKED: frozenset({InboundState.RECEIVED, InboundState.ANSWERED}),
     InboundState.ANSWERED: frozenset(),
 }
 
@@ -82,6 +94,14 @@ PAIRING_MOVES: Moves = {
     PairingState.APPROVED: frozenset(),
     PairingState.DISMISSED: frozenset(),
     PairingState.EXPIRED: frozenset(),
+}
+
+EVENT_MOVES: Moves = {
+    EventState.PENDING: frozenset({EventState.DELIVERED, EventState.DEAD, EventState.GONE}),
+    # The operator has it sent again; for one that was not wanted this also turns the receiver on again.
+    EventState.DEAD: frozenset({EventState.PENDING}),
+    EventState.GONE: frozenset({EventState.PENDING}),
+    EventState.DELIVERED: frozenset(),
 }
 
 PART_MOVES: Moves = {

@@ -11,12 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from openclaw_sms.access import audit
+from openclaw_sms.access import audit, tokens
 from openclaw_sms.models import (
     AllowedSender,
     Conversation,
+    EventType,
     InboundMessage,
     InboundState,
+    OutgoingEvent,
     PairingRequest,
     PartState,
     Reason,
@@ -49,6 +51,7 @@ def somebody_of_each(alice: Conversation, bob: PairingRequest) -> None:
     sent(alice, "hello", PartState.FAILED, reason=Reason.TWILIO_REFUSED, answers=text)
     audit.record("test", actor=audit.GATEWAY, at=timezone.now(), account_id=alice.account_id)
     Group.objects.create(name="operators")
+    of_programs(alice.account, 0)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -85,6 +88,8 @@ def test_sidebar_leads_everywhere_and_counts_who_waits(console: Client, bob: Pai
         "Accounts",
         "Texts received",
         "Texts sent",
+        "API tokens",
+        "Outgoing events",
         "Audit trail",
         "Users",
     ]
@@ -140,6 +145,22 @@ def fill(account: SmsAccount, count: int) -> None:
         AllowedSender.objects.create(account=account, number=sender, source=SenderSource.CONSOLE)
         SmsAccount.objects.create(account_id=f"account-{number}", webhook_path=f"/hooks/{number}")
         audit.record("test", actor=audit.GATEWAY, at=timezone.now(), account_id=account.pk, subject=sender)
+        of_programs(account, number)
+
+
+def of_programs(account: SmsAccount, number: int) -> None:
+    """A token, restricted to the account, and an event."""
+    now = timezone.now()
+    tokens.create(f"program-{number}", {"read"}, actor=audit.GATEWAY, now=now, account_pk=account.pk)
+    OutgoingEvent.objects.create(
+        event_id=f"evt_{number}",
+        type=EventType.TEXT_RECEIVED,
+        account=account,
+        receiver="elsewhere",
+        payload="{}",
+        next_attempt_at=now,
+        created_at=now,
+    )
 
 
 def talk(conversation: Conversation, count: int) -> None:

@@ -28,14 +28,14 @@ def test_the_default_is_echo() -> None:
     assert build_agent(AgentSettings()).name == "echo"
 
 
-@pytest.mark.parametrize("spec", ["", "webhook", "chat-completions", "Echo", "package.module", "sk-secret"])
+@pytest.mark.parametrize("spec", ["", "web-hook", "chat-completions", "Echo", "package.module", "sk-secret"])
 def test_an_unknown_spec_is_refused_with_the_choices_and_is_not_repeated(spec: str) -> None:
     with pytest.raises(AgentError) as caught:
         build_agent(AgentSettings(spec=spec))
     assert caught.value.code == "agent_not_configured"
     assert not caught.value.retryable
     assert_is_for_the_operator(caught.value)
-    for word in ("SMS_AGENT", "echo", "chat_completions", "package.module:function"):
+    for word in ("SMS_AGENT", "echo", "chat_completions", "webhook", "package.module:function"):
         assert word in str(caught.value)
     assert "sk-secret" not in str(caught.value)
 

@@ -1,0 +1,1 @@
+"""The gateway as tools for agents that speak MCP, over stdin and stdout. See `manage.py mcp`."""
