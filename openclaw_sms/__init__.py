@@ -18,8 +18,8 @@ asked of Twilio by `messaging.reconcile`. Status callbacks come back through the
 What happens is told to programs by `messaging.events`, written beside what it tells of and posted by
 `messaging.event_delivery`.
 
-The same functions serve every door: the commands (`management`), the console (`admin`), the webhook and the API (`web`).
-`sandbox` is a pretend Twilio around all this, for a machine that has none.
+The same functions serve every door: the commands (`management`), the console (`admin`), the webhook and the API
+(`web`). `sandbox` is a pretend Twilio around all this, for a machine that has none.
 
 Imports flow down only: web admin management sandbox → diagnostics → messaging → access → config →
 models | twilio | agents → text | signing. tests/test_architecture.py holds to that.

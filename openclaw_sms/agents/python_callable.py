@@ -1,7 +1,7 @@
 """An agent that is a Python function: `SMS_AGENT=package.module:function`.
 
-The function gets a `Question` and returns markdown, or None for no reply. It runs in worker threads, possibly
-in several at once. Async functions are refused rather than run in a loop nobody asked for.
+The function gets a `Question` and returns markdown, or None for no reply; it raises `AnswersLater` when it
+answers later, through the API. It runs in worker threads, possibly in several at once. Async functions are refused rather than run in a loop nobody asked for.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from types import ModuleType
 
-from openclaw_sms.agents.base import AgentError, AgentErrorCode, Question
+from openclaw_sms.agents.base import AgentError, AgentErrorCode, AnswersLater, Question
 
 _SPEC = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<function>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
@@ -33,7 +33,7 @@ class PythonCallable:
         """The function's reply; "" when it returned None."""
         try:
             reply = self._function(question)
-        except AgentError:
+        except (AgentError, AnswersLater):
             raise
         except (Exception, SystemExit) as error:  # sys.exit() would end the worker's thread, not the process
             failure = type(error).__name__

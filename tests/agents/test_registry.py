@@ -40,11 +40,6 @@ def test_an_unknown_spec_is_refused_with_the_choices_and_is_not_repeated(spec: s
     assert "sk-secret" not in str(caught.value)
 
 
-def test_webhook_is_said_to_be_missing_rather_than_unknown() -> None:
-    with pytest.raises(AgentError, match="not available in this version"):
-        build_agent(AgentSettings(spec="webhook"))
-
-
 def test_the_package_and_echo_load_neither_django_nor_an_http_client() -> None:
     program = (
         "import sys; from openclaw_sms.agents import AgentSettings, build_agent;"
