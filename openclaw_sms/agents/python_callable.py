@@ -1,7 +1,8 @@
 """An agent that is a Python function: `SMS_AGENT=package.module:function`.
 
 The function gets a `Question` and returns markdown, or None for no reply; it raises `AnswersLater` when it
-answers later, through the API. It runs in worker threads, possibly in several at once. Async functions are refused rather than run in a loop nobody asked for.
+answers later, through the API. It runs in worker threads, possibly in several at once. Async functions are
+refused rather than run in a loop nobody asked for.
 """
 
 import importlib

@@ -148,14 +148,16 @@ def _write(text: InboundMessage, draft: manual.Draft, *, author: str, now: datet
 
 
 def _mark_answered(text: InboundMessage, now: datetime) -> None:
-    """One move of several that are legal; whoever came first (the agent itself, the operator) has answered."""
-    won = text.state in ANSWERABLE_LATER and text.move(
-        InboundState.ANSWERED, reason=Reason.NONE, detail="", finished_at=now, next_attempt_at=None
-    )
-    if not won:
+    """Win the text for this answer, from whichever state it is in; the turn may be moving it in this very moment.
+
+    Whoever answers first (the agent itself, another program) has answered. Raises `NotAccepted`.
+    """
+    while text.state in ANSWERABLE_LATER:
+        if text.move(InboundState.ANSWERED, reason=Reason.NONE, detail="", finished_at=now, next_attempt_at=None):
+            return
         text.refresh_from_db(fields=["state"])
-        raise NotAccepted(
-            "not_answerable",
-            f"That text is now “{text.get_state_display()}”, and not to be answered.",
-            field="inReplyTo",
-        )
+    raise NotAccepted(
+        "not_answerable",
+        f"That text is now “{text.get_state_display()}”, and not to be answered.",
+        field="inReplyTo",
+    )

@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import Webhook
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.agents.base import AnswersLater
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging import automation, delivery, event_delivery, events, receiver, turn
+from openclaw_sms.messaging import automation, delivery, event_delivery, events, manual, receiver, turn
 from openclaw_sms.messaging.automation import Order
 from openclaw_sms.messaging.event_delivery import TRY_AGAIN_AFTER, AlreadySent, EventDelivery
 from openclaw_sms.messaging.receiver import Answer, Receiver
@@ -393,6 +393,13 @@ class TestAnAgentThatAnswersLater:
         text.refresh_from_db()
         assert (text.state, text.reason) == (InboundState.PARKED, Reason.NO_LATER_ANSWER)
         assert alice.heard() == []
+
+    def test_wins_although_the_202_is_written_down_in_that_moment(self, alice: Phone) -> None:
+        text = self.later(alice)
+        text.state = InboundState.PROCESSING  # as it was read a moment ago
+        draft = manual.draft(alice.account, cast.ALICE, "Done")
+        automation._write(text, draft, author="api:agent", now=timezone.now())
+        assert alice.heard() == ["Done"]
 
     def test_may_still_answer_then(self, alice: Phone, settings: Settings) -> None:
         text = self.later(alice)

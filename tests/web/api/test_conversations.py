@@ -61,7 +61,8 @@ def words(item: dict[str, dict[str, str]]) -> str:
 class TestAThread:
     @pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 7])
     def test_is_read_newest_first_in_pages_of_any_size(self, program: Enter, talk: Conversation, size: int) -> None:
-        reader, seen, cursor = program("read"), list[str](), ""
+        reader, seen = program("read"), list[str]()
+        cursor: str | None = ""
         while cursor is not None:
             page = reader.get(f"conversations/{talk.pk}/messages", limit=str(size), cursor=cursor).body
             assert len(page["items"]) <= size
@@ -93,7 +94,8 @@ class TestConversations:
             # Two in the same moment, so that the moment alone does not order them.
             at = NOON + timedelta(minutes=number // 2)
             Conversation.objects.create(account_id=account.pk, sender=f"+1555000{number:04}", last_activity_at=at)
-        reader, seen, cursor = program("read"), list[str](), ""
+        reader, seen = program("read"), list[str]()
+        cursor: str | None = ""
         while cursor is not None:
             page = reader.get("conversations", limit="2", cursor=cursor).body
             seen += [item["number"] for item in page["items"]]

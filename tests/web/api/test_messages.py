@@ -293,7 +293,8 @@ class TestTheList:
     def test_is_paged_without_gaps_and_repetitions(self, program: Enter, alice: str) -> None:
         reader = program("send", "read")
         sent = [send(reader, f"text {number}", to=alice).body["id"] for number in range(5)]
-        seen, cursor = [], ""
+        seen: list[int] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = reader.get("messages", limit="2", cursor=cursor).body
             seen += [item["id"] for item in page["items"]]
