@@ -1,8 +1,9 @@
 """The loop that posts outgoing events: a thread in every worker process.
 
 An event is claimed by a conditional update with a lease, so that two workers never post it at the same time and one
-that dies leaves it to the next. It is tried ten times over three days, then given up until the operator has it sent
-again. While the receiver fails, the loop slows down instead of going through everything that waits.
+that dies leaves it to the next, on the same machine at once (`lease.release_left_behind`). It is tried ten times over
+three days, then given up until the operator has it sent again. While the receiver fails, the loop slows down instead
+of going through everything that waits.
 """
 
 import functools
@@ -20,7 +21,7 @@ from django.utils import timezone
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging import events
+from openclaw_sms.messaging import events, instance
 from openclaw_sms.messaging.receiver import GONE, Answer, Receiver
 from openclaw_sms.models import EventState, OutgoingEvent
 from openclaw_sms.signing import standard_webhooks
@@ -157,7 +158,7 @@ def claim(now: datetime) -> OutgoingEvent | None:
     if not events.is_on():
         return None
     for event in due.order_by("next_attempt_at", "pk")[:10]:
-        lease = uuid.uuid4().hex
+        lease = f"{instance.current().id}/{uuid.uuid4().hex}"
         if due.filter(pk=event.pk).update(lease=lease, lease_until=now + LEASE, attempts=event.attempts + 1):
             event.lease, event.attempts = lease, event.attempts + 1
             return event

@@ -21,7 +21,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from openclaw_sms.messaging import instance
-from openclaw_sms.models import Conversation
+from openclaw_sms.models import Conversation, OutgoingEvent
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +112,8 @@ def release_left_behind() -> int:
             freed += Conversation.objects.filter(**{f"{column}__startswith": f"{dead}/"}).update(
                 **{column: "", f"{column}_until": None}
             )
+        events = OutgoingEvent.objects.filter(lease__startswith=f"{dead}/")
+        freed += events.update(lease="", lease_until=None)
     return freed
 
 

@@ -92,7 +92,7 @@ class OutgoingEvent(StatefulModel):
     state = models.CharField(max_length=16, choices=EventState.choices, default=EventState.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
-    lease = models.CharField(max_length=32, blank=True, default="")
+    lease = models.CharField(max_length=100, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     answer = models.PositiveSmallIntegerField("last answer", null=True, blank=True, help_text="an HTTP status")
     detail = models.CharField(max_length=300, blank=True)

@@ -117,6 +117,11 @@ def post(gateway: Gateway, token: str, path: str, body: object, **headers: str) 
     return send(gateway.address, "POST", f"/api/v1/{path}", body=json.dumps(body).encode(), headers=given)
 
 
+def told(result: Any) -> Any:
+    """The JSON object a tool gave."""
+    return json.loads(result.content[0].text)
+
+
 def get(gateway: Gateway, token: str, path: str) -> Any:
     answer = send(gateway.address, "GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {token}"})
     assert answer.status == 200, answer.text
@@ -193,11 +198,11 @@ def test_the_official_mcp_client_sends_and_reads(automated: AutomatedGateway, to
             await session.initialize()
             tools = [tool.name for tool in (await session.list_tools()).tools]
             sent = await session.call_tool("send_sms", {"to": phone.number, "text": text})
-            thread = json.loads(sent.content[0].text)["conversation"]
+            thread = told(sent)["conversation"]
             return tools, sent, await session.call_tool("read_thread", {"thread": thread, "limit": 1})
 
     tools, sent, read = asyncio.run(talk())
     assert tools == ["send_sms", "list_threads", "read_thread"]
-    assert json.loads(sent.content[0].text)["text"] == text
+    assert told(sent)["text"] == text
     assert phone.hears().body == text
-    assert json.loads(read.content[0].text)["items"][0]["sent"]["text"] == text
+    assert told(read)["items"][0]["sent"]["text"] == text

@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import Webhook
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.agents.base import AnswersLater
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging import automation, delivery, event_delivery, events, manual, receiver, turn
+from openclaw_sms.messaging import automation, delivery, event_delivery, events, instance, lease, manual, turn
 from openclaw_sms.messaging.automation import Order
 from openclaw_sms.messaging.event_delivery import TRY_AGAIN_AFTER, AlreadySent, EventDelivery
 from openclaw_sms.messaging.receiver import Answer, Receiver
@@ -250,6 +250,16 @@ class TestALease:
         assert event_delivery.claim(now) is not None
         assert event_delivery.claim(now) is None
 
+    def test_of_a_dead_worker_of_this_machine_is_freed_at_once(
+        self, hearer: Hearer, alice: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one(alice)
+        claimed = event_delivery.claim(timezone.now())
+        assert claimed is not None
+        monkeypatch.setattr(instance, "take_dead", lambda: iter([claimed.lease.partition("/")[0]]))
+        assert lease.release_left_behind() == 1
+        assert event_delivery.claim(timezone.now()) is not None
+
     def test_of_a_dead_worker_lapses_and_its_late_word_does_not_count(self, hearer: Hearer, alice: Phone) -> None:
         one(alice)
         dead = event_delivery.claim(timezone.now())
@@ -300,7 +310,7 @@ class TestGoOnly:
 
     def test_where_every_address_of_a_name_is_public(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = [(0, 0, 0, "", ("93.184.216.34", 443)), (0, 0, 0, "", ("192.168.1.1", 443))]
-        monkeypatch.setattr(receiver.socket, "getaddrinfo", lambda *args, **kwargs: found)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
         assert "private network" in Receiver("https://two.example/", allow_private=False).post(b"", {}).sentence
 
     def test_to_the_very_address_that_was_checked(self, hearer: Hearer, monkeypatch: pytest.MonkeyPatch) -> None:
