@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
-from django.urls.resolvers import RoutePattern
 
 from openclaw_sms.agents.base import AgentErrorCode
 from openclaw_sms.models import EventState, EventType, InboundState, PartState, Reason
@@ -65,10 +64,10 @@ def test_every_event_is_documented_and_every_documented_one_exists() -> None:
 
 
 def test_every_path_of_the_api_is_documented() -> None:
+    """By its last word; where it ends in an id, by the word before."""
     for pattern in urls.urlpatterns:
-        if isinstance(pattern.pattern, RoutePattern):
-            last = str(pattern.pattern).rstrip("/").rpartition("/")[2]
-            assert re.sub(r"<\w+:\w+>", "{", last) in API, pattern
+        words = [word for word in str(pattern.pattern).split("/") if word and "<" not in word]
+        assert not words or re.search(rf"/{words[-1]}\b", API), pattern
 
 
 @pytest.mark.parametrize("path", SENTENCES, ids=lambda path: path.stem)

@@ -45,6 +45,8 @@ JITTER = 0.1
 # Longer than a post can take by its own limits.
 LEASE = timedelta(minutes=2)
 LOOK_EVERY = timedelta(seconds=1)
+# A receiver that hangs must not keep the process from ending: the event is posted again after the next start.
+STOPS_WITHIN = timedelta(seconds=3)
 AFTER_A_FAILURE = timedelta(seconds=5)
 KEPT_FOR = timedelta(days=7)  # once delivered; what was given up stays for the operator four times as long
 PRUNE_EVERY = timedelta(hours=1)
@@ -104,12 +106,12 @@ class EventDelivery:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the post in hand finish; what waits is posted after the next start."""
+        """Let the post in hand finish if it does so soon; what waits is posted after the next start."""
         self._stopping.set()
         events.written.set()
         if self._thread is not None:
-            self._thread.join(LEASE.total_seconds())
-        if self._receiver is not None:
+            self._thread.join(STOPS_WITHIN.total_seconds())
+        if self._receiver is not None and self._thread is not None and not self._thread.is_alive():
             self._receiver.close()
 
     def once(self, receiver: Receiver, secrets: SigningSecrets) -> bool:

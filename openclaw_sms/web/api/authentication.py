@@ -49,7 +49,8 @@ class HasScope(BasePermission):
     message = ""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        wanted: tuple[Scope, ...] = getattr(view, "scopes", {}).get(request.method, ())
+        method = "GET" if request.method == "HEAD" else request.method
+        wanted: tuple[Scope, ...] = getattr(view, "scopes", {}).get(method, ())
         token = request.auth
         if not wanted or not isinstance(token, ApiToken):
             return not wanted and isinstance(token, ApiToken)

@@ -46,6 +46,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (ConfigurationError, status.HTTP_409_CONFLICT, ""),
     (InsecureApiBase, status.HTTP_409_CONFLICT, ""),
 )
+UNAUTHENTICATED = "Give a token in the header `Authorization: Bearer …`: `manage.py tokens create` makes one."
 NOT_THERE = frozenset({"pairing_not_found", "no_such_text"})
 CODES = {
     status.HTTP_401_UNAUTHORIZED: "not_authenticated",
@@ -86,7 +87,9 @@ def _refused(exc: Exception, http_status: int, field: str) -> Response:
 
 def _told(exc: Exception, response: Response) -> Response:
     """DRF's own answer, with its headers, in our form."""
-    if isinstance(exc, exceptions.ValidationError):
+    if isinstance(exc, exceptions.NotAuthenticated):
+        told = _body("not_authenticated", UNAUTHENTICATED)
+    elif isinstance(exc, exceptions.ValidationError):
         field, sentence = _first(exc.detail)
         told = _body("invalid", sentence, field)
     else:

@@ -56,6 +56,8 @@ class TestIsRefused:
             (("send", "read", "pair"), "GET", "events", "admin"),
             (("send", "read", "pair"), "POST", "received/SM1/answer", "admin"),
             (("pair",), "GET", "messages/1", "read or send"),
+            (("send",), "GET", "received/SM1", "read"),
+            (("pair",), "GET", "status", "read"),
         ],
     )
     def test_without_the_scope_which_is_named(
@@ -65,6 +67,10 @@ class TestIsRefused:
 
         assert (told.status, told.error["code"]) == (403, "scope_missing")
         assert f"scope {lacking}." in told.error["message"]
+
+    def test_without_the_scope_for_a_head_either(self, program: Enter) -> None:
+        answers = [program(scope).asks("HEAD", "conversations").status for scope in ("send", "read")]
+        assert answers == [403, 200]
 
     def test_when_it_asks_too_often_and_told_how_long_to_wait(
         self, program: Enter, throttle: Callable[[int], None]
