@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+admin.autodiscover()  # whatever ran before
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("sandbox/", include("openclaw_sms.sandbox.urls")),
