@@ -84,6 +84,7 @@ def announce(known: Accounts) -> None:
                 )
         else:
             logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
+    accounts.tell_unavailable(known)
     for conflict in known.conflicts:
         logger.error("gateway.not_served reason=%r", conflict)
     if not known.by_id:
@@ -107,7 +108,7 @@ def missing(account: Account) -> str:
         return "the account is disabled"
     needed = {
         "accountSid (TWILIO_ACCOUNT_SID)": account.account_sid,
-        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token,
+        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token or account.unavailable,
         "fromNumber (TWILIO_PHONE_NUMBER)": account.from_number or account.messaging_service_sid,
         "publicWebhookUrl (SMS_PUBLIC_WEBHOOK_URL)": account.public_webhook_url or account.validation_disabled,
     }

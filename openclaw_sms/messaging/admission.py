@@ -8,6 +8,7 @@ from django.db import transaction
 from openclaw_sms.access import pairing
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
+from openclaw_sms.config.secrets import resolver
 from openclaw_sms.messaging import outbox
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import AllowedSender, Conversation, OutboundKind, PairingRequest
@@ -33,7 +34,7 @@ def approve(
 
 
 def _tell(request: PairingRequest, actor: Actor, now: datetime) -> str:
-    account = accounts.load().by_pk(request.account_id)
+    account = accounts.load(resolver.peek).by_pk(request.account_id)
     if account is None or not (account.enabled and account.configured):
         return "the account cannot send texts."
     conversation, _ = Conversation.objects.get_or_create(account_id=request.account_id, sender=request.sender)

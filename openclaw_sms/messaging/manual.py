@@ -39,6 +39,13 @@ class NotConfigured(ConfigurationError):
         )
 
 
+class Unavailable(ConfigurationError):
+    code = "account_unavailable"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(f"Account {account.id} cannot send now: {account.unavailable}")
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A text as it would go out: `to` is E.164, `parts` are plain text, in order."""
@@ -52,11 +59,13 @@ class Draft:
 def draft(account: Account, to: str, text: str, *, plain: bool = False) -> Draft:
     """Flatten (unless `plain`) and split `text`; writes nothing.
 
-    Raises `NotConfigured`, `NothingToSend`, `TooLong`, or `InsecureApiBase` for a TWILIO_API_BASE_URL that would
-    give the account's secrets away.
+    Raises `NotConfigured`, `Unavailable`, `NothingToSend`, `TooLong`, or `InsecureApiBase` for a
+    TWILIO_API_BASE_URL that would give the account's secrets away.
     """
     if not (account.enabled and account.configured):
         raise NotConfigured(account)
+    if account.unavailable:
+        raise Unavailable(account)
     refuse_insecure(settings.TWILIO_API_BASE_URL)
     # A shell may pass on bytes that are no characters; nothing can store or send those.
     readable = text.encode(errors="replace").decode()

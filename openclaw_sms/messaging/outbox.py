@@ -44,6 +44,9 @@ WAITED_IN_VAIN = timedelta(seconds=5)
 MARKER_IS_STALE_AFTER = timedelta(seconds=10)
 
 
+# How soon a part looks again whether its account's secret can be had.
+UNAVAILABLE_FOR = timedelta(seconds=5)
+
 # Some thirty texts in a row. What is longer is a document, or an agent that has lost its way.
 LONGEST_TEXT = 40_000
 
@@ -112,6 +115,8 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     account = accounts.current().by_pk(part.conversation.account_id)
     if account is None or not (account.enabled and account.configured):
         return _fail(part, lease, Reason.ACCOUNT_UNAVAILABLE, now=now)
+    if account.unavailable:
+        return _rest(part, lease, account.unavailable, now=now)
     twilio = carrier(account)
     with transaction.atomic():
         lease.confirm(now)
@@ -183,6 +188,16 @@ def _refused(part: OutboundPart, lease: Lease, error: TwilioError) -> Progress:
         return _fail(part, lease, Reason.TRIES_EXHAUSTED, now=now, error=error)
     until = now + backoff.delay(part.attempts, retry_after=error.retry_after)
     return _put_off(part, lease, PartState.QUEUED, now=now, until=until, detail=str(error))
+
+
+def _rest(part: OutboundPart, lease: Lease, why: str, *, now: datetime) -> Progress:
+    """Leave the part in its place until the account's secret can be had; no try is spent on it."""
+    with transaction.atomic():
+        lease.confirm(now)
+        OutboundPart.objects.filter(pk=part.pk, state=PartState.QUEUED).update(
+            next_attempt_at=now + UNAVAILABLE_FOR, reason=Reason.SECRET_UNAVAILABLE, detail=why[:300]
+        )
+    return Progress.MOVED
 
 
 def _put_off(

@@ -21,6 +21,7 @@ from openclaw_sms.access.policy import Decision, Ruling
 from openclaw_sms.agents.base import Agent, AgentError, Question
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
+from openclaw_sms.config.secrets import resolver
 from openclaw_sms.messaging import backoff, history, outbox
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.sentences import say
@@ -162,7 +163,7 @@ class Turn:
             history=history.before(self.text, turns=self.agent.history_turns),
         )
         # Again, on fresh facts: the owner may have changed their mind while the text waited.
-        ruling = rule(accounts.load().by_pk(account.pk) or account, self.text.sender)
+        ruling = rule(accounts.load(resolver.peek).by_pk(account.pk) or account, self.text.sender)
         if ruling.decision is not Decision.ADMIT:
             self._finish(InboundState.REFUSED, ruling.reason)
             return

@@ -21,6 +21,7 @@ from huey.consumer import Consumer
 
 from openclaw_sms.agents.base import Agent
 from openclaw_sms.agents.registry import AgentSettings, build_agent
+from openclaw_sms.config import refresher
 from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
@@ -233,6 +234,7 @@ class Worker:
         refuse_insecure(settings.TWILIO_API_BASE_URL)
         for lane in Lane:
             stopping[lane].clear()
+        refresher.start()
         self._turns.start()
         self._sends.start()
         self._sweeper.start()
@@ -247,6 +249,7 @@ class Worker:
         self._let_replies_out()
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
+        refresher.stop()
         agent().close()
 
     def _let_replies_out(self) -> None:

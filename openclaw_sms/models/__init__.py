@@ -6,6 +6,7 @@ from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
 from openclaw_sms.models.reasons import FIXES, Reason
+from openclaw_sms.models.secret import StoredSecret
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "Reason",
     "SenderSource",
     "SmsAccount",
+    "StoredSecret",
 ]

@@ -31,6 +31,7 @@ class Reason(models.TextChoices):
     NOT_LISTED = "not_on_allowlist", "The sender is not on the account's list of allowed senders."
     CHANNEL_DISABLED = "policy_disabled", "The account's policy is to answer nobody."
     ACCOUNT_UNAVAILABLE = "account_unavailable", "The account is switched off or not fully configured."
+    SECRET_UNAVAILABLE = "secret_unavailable", "A secret of the account cannot be had now; the text waits."
     # The turn
     AGENT_DECLINED = "agent_declined", "The agent chose not to reply."
     AGENT_FAILED = "agent_failed", "The agent could not answer."
@@ -56,6 +57,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.NOT_LISTED: "Add the number to the account's allowed senders if the person should get in.",
     Reason.CHANNEL_DISABLED: "Change the account's policy if texts should be answered.",
     Reason.ACCOUNT_UNAVAILABLE: "Complete the account's settings, then answer the text.",
+    Reason.SECRET_UNAVAILABLE: "Mend what the account's page names; the text then goes out by itself.",
     Reason.AGENT_DECLINED: "Nothing to do: the agent saw the text and wanted no reply.",
     Reason.AGENT_FAILED: "Check the agent, then choose Answer now.",
     Reason.REPLY_TOO_LONG: "Tell the agent to answer in a few sentences, then choose Answer now.",
