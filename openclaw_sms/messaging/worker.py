@@ -19,9 +19,12 @@ from django.utils.crypto import salted_hmac
 from huey import Huey
 from huey.consumer import Consumer
 
-from openclaw_sms.agents.base import Agent
+from openclaw_sms.agents.base import Agent, AgentError, AgentErrorCode
 from openclaw_sms.agents.registry import AgentSettings, build_agent
-from openclaw_sms.config import refresher
+from openclaw_sms.config import agent_token, refresher
+from openclaw_sms.config.secrets import resolver
+from openclaw_sms.config.secrets.failure import SecretUnavailable
+from openclaw_sms.config.secrets.reference import SecretRef
 from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
@@ -49,12 +52,13 @@ stopping = {lane: threading.Event() for lane in Lane}
 
 @functools.cache
 def agent() -> Agent:
-    """The agent that SMS_AGENT names. Raises `AgentError` when it cannot be used."""
+    """The agent that SMS_AGENT names. Raises `AgentError` or `ConfigurationError` when it cannot be used."""
     return build_agent(
         AgentSettings(
             spec=settings.SMS_AGENT,
             url=settings.SMS_AGENT_URL,
             token=settings.SMS_AGENT_TOKEN,
+            token_source=_token_source(),
             model=settings.SMS_AGENT_MODEL,
             read_timeout=settings.SMS_AGENT_TIMEOUT,
             history_turns=settings.SMS_AGENT_HISTORY,
@@ -62,6 +66,20 @@ def agent() -> Agent:
             pseudonym_key=salted_hmac("openclaw_sms sender pseudonym", "").hexdigest(),
         )
     )
+
+
+def _token_source() -> Callable[[], str] | None:
+    """What looks the agent's token up, when it is kept elsewhere. Raises `ConfigurationError`."""
+    ref = agent_token.reference()
+    return None if ref is None else functools.partial(_look_up, ref)
+
+
+def _look_up(ref: SecretRef) -> str:
+    try:
+        return resolver.resolve(ref)
+    except SecretUnavailable as error:
+        sentence = f"{agent_token.NAME}: {error}"
+    raise AgentError(AgentErrorCode.TOKEN_UNAVAILABLE, sentence, retryable=True)
 
 
 def answer(inbound_id: int) -> None:

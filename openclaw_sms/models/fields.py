@@ -38,7 +38,7 @@ else:
 
 
 class EncryptedTextField(NullableText):
-    """Text, stored as `fernet:…`. Keys: SMS_ENCRYPTION_KEYS (the first encrypts, all decrypt), else SECRET_KEY's."""
+    """Text, stored as `fernet:…`. Keys: SMS_ENCRYPTION_KEYS, then SECRET_KEY's: the first encrypts, all decrypt."""
 
     def from_db_value(self, value: str | None, expression: Expression, connection: BaseDatabaseWrapper) -> str | None:
         return value if value is None or value == "" else decrypt(value)
@@ -93,11 +93,10 @@ def _keyring() -> MultiFernet:
 
 
 def _keys() -> list[Fernet]:
-    keys = settings.SMS_ENCRYPTION_KEYS
-    if not keys:
-        return [_derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+    """The first encrypts. SECRET_KEY's still decrypts once there are others: that is how one moves to those."""
+    derived = [_derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
     try:
-        return [Fernet(key) for key in keys]
+        return [*(Fernet(key) for key in settings.SMS_ENCRYPTION_KEYS), *derived]
     except ValueError:
         raise ImproperlyConfigured(
             "SMS_ENCRYPTION_KEYS must be a comma-separated list of Fernet keys (32 bytes, url-safe base64)."
