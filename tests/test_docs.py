@@ -7,6 +7,7 @@ import pytest
 from django.core.management import get_commands
 
 from openclaw_sms.agents.base import AgentErrorCode
+from openclaw_sms.config import checks
 from openclaw_sms.models import InboundState, PartState, Reason
 from openclaw_sms.text import segments
 from openclaw_sms.text.segments import Encoding
@@ -53,6 +54,10 @@ def test_every_command_is_documented_and_every_documented_one_exists() -> None:
 )
 def test_every_code_is_documented_and_every_documented_one_exists(heading: str, codes: set[str]) -> None:
     assert rows(REFERENCE, heading) == codes
+
+
+def test_every_check_is_documented_and_every_documented_one_exists() -> None:
+    assert rows(CONFIGURATION, "Checks") == {f"openclaw_sms.{kind.id}" for kind in checks.KINDS}
 
 
 @pytest.mark.parametrize("path", SENTENCES, ids=lambda path: path.stem)

@@ -215,6 +215,12 @@ def load(look_up: LookUp = resolver.resolve) -> Accounts:
     return _index([account for account in resolved if _is_listed(account)])
 
 
+def of_environment() -> Account:
+    """The default account as the environment alone would have it; no row is read and nothing is looked up."""
+    env = sources.account_environment(default_region())
+    return _resolve(SmsAccount(account_id=DEFAULT_ID, pk=0), ChannelSettings(), env, (), resolver.peek)
+
+
 def _is_listed(account: Account) -> bool:
     """The sandbox's account exists only while the sandbox is on, `default` only while something is set for it.
 

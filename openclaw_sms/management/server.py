@@ -12,10 +12,11 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.checks import ERROR as CHECK_ERROR
 from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 
-from openclaw_sms.config import accounts
+from openclaw_sms.config import accounts, checks
 from openclaw_sms.config.accounts import Account, Accounts
 from openclaw_sms.messaging.worker import Worker
 
@@ -61,6 +62,7 @@ class Gateway:
         known = accounts.load()
         self._worker.start()
         announce(known)
+        log_checks()
         logger.info("gateway.listening address=%s console=%s/admin/", self._address, self._address)
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
         ready()
@@ -92,6 +94,13 @@ def announce(known: Accounts) -> None:
             "gateway.no_account hint=%r",
             "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER and SMS_PUBLIC_WEBHOOK_URL",
         )
+
+
+def log_checks() -> None:
+    """Log what `manage.py check --database default` would show."""
+    for found in checks.of_everything():
+        level = logging.ERROR if found.level >= CHECK_ERROR else logging.WARNING
+        logger.log(level, "gateway.check id=%s says=%r hint=%r", found.id, found.msg, found.hint)
 
 
 def without_secrets(url: str) -> str:
