@@ -132,6 +132,11 @@ class Accounts:
             return self.by_id[DEFAULT_ID]
         return next(iter(self.by_id.values()), None)
 
+    @property
+    def own_numbers(self) -> frozenset[str]:
+        """The numbers that texts of ours come from. A Messaging Service's are known to Twilio alone."""
+        return frozenset(account.from_number for account in self.by_id.values() if account.from_number)
+
     def by_pk(self, pk: int) -> Account | None:
         return next((account for account in self.by_id.values() if account.pk == pk), None)
 

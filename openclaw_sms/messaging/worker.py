@@ -204,7 +204,7 @@ class Sweep:
     def _parts(self, now: datetime) -> list[tuple[int, datetime | None]]:
         """The conversation, and when its oldest unsent part became due, of every lane that is free."""
         unsent = OutboundPart.objects.filter(state__in=UNSENT).order_by("conversation_id", "message_id", "number")
-        free = unsent.exclude(conversation__send_lease_until__gte=now)
+        free = unsent.exclude(conversation__send_lease_until__gte=now).exclude(outbox.waits_for_morning(now))
         heads: dict[int, datetime | None] = {}
         for conversation_id, since in free.values_list("conversation_id", "next_attempt_at"):
             heads.setdefault(conversation_id, since)

@@ -2,9 +2,17 @@
 
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
-from openclaw_sms.models.conversation import Conversation
+from openclaw_sms.models.conversation import Conversation, FlagSource
 from openclaw_sms.models.inbound import WAITING, InboundMessage
-from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
+from openclaw_sms.models.opt_out import OptOut, OptOutSource, OwnerNotice
+from openclaw_sms.models.outbound import (
+    TO_STRANGERS,
+    UNSENT,
+    DeliveryEvent,
+    OutboundKind,
+    OutboundMessage,
+    OutboundPart,
+)
 from openclaw_sms.models.reasons import FIXES, Reason
 from openclaw_sms.models.secret import StoredSecret
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
@@ -12,6 +20,7 @@ from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, Pair
 __all__ = [
     "ANYONE",
     "FIXES",
+    "TO_STRANGERS",
     "UNSENT",
     "WAITING",
     "AccountSettings",
@@ -22,12 +31,16 @@ __all__ = [
     "Delivery",
     "DeliveryEvent",
     "DmPolicy",
+    "FlagSource",
     "IllegalMove",
     "InboundMessage",
     "InboundState",
+    "OptOut",
+    "OptOutSource",
     "OutboundKind",
     "OutboundMessage",
     "OutboundPart",
+    "OwnerNotice",
     "PairingRequest",
     "PairingState",
     "PartState",
