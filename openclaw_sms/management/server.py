@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -18,6 +17,7 @@ from waitress.server import create_server
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account, Accounts
 from openclaw_sms.messaging.worker import Worker
+from openclaw_sms.text.web_address import without_secrets
 
 logger = logging.getLogger("openclaw_sms.gateway")
 
@@ -91,14 +91,6 @@ def announce(known: Accounts) -> None:
             "gateway.no_account hint=%r",
             "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER and SMS_PUBLIC_WEBHOOK_URL",
         )
-
-
-def without_secrets(url: str) -> str:
-    """`url` for the log: a user name, a password or a query in it may be a secret, and stands in the console."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    shown = parts._replace(netloc=f"{'***' if user else ''}{at}{host}", query="***" if parts.query else "")
-    return shown.geturl()
 
 
 def missing(account: Account) -> str:

@@ -21,8 +21,9 @@ from openclaw_sms.access.policy import Decision, Ruling
 from openclaw_sms.agents.base import Agent, AgentError, Question
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, history, outbox
+from openclaw_sms.messaging import backoff, counters, history, outbox, owner_commands, pairing_notice
 from openclaw_sms.messaging.lease import Lease
+from openclaw_sms.messaging.owner_commands import OwnerCommand
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
     WAITING,
@@ -113,6 +114,10 @@ class Turn:
         if mismatch is not None:
             self._finish(InboundState.PARKED, MISMATCHES[mismatch])
             return
+        command = owner_commands.read(account, payload)
+        if command is not None:
+            self._obey(account, command)
+            return
         ruling = rule(account, self.text.sender)
         if ruling.decision is Decision.REFUSE:
             self._finish(InboundState.REFUSED, ruling.reason)
@@ -120,6 +125,22 @@ class Turn:
             self._challenge(account)
         else:
             self._answer(account, payload)
+
+    def _obey(self, account: Account, command: OwnerCommand) -> None:
+        """Do what the owner asked for by text, and say so: one transaction, so that it happens once."""
+        with self._writing() as now:
+            if self.text.state != InboundState.PROCESSING:
+                return
+            outbox.write(
+                self.conversation,
+                owner_commands.obey(command, account, sender=self.text.sender, now=now),
+                kind=OutboundKind.NOTICE,
+                author="gateway",
+                limit=account.text_chunk_limit,
+                now=now,
+                in_reply_to=None if self._was_told(OutboundKind.NOTICE) else self.text,
+            )
+            self._move(InboundState.ANSWERED, Reason.NONE, now)
 
     def _challenge(self, account: Account) -> None:
         """Keep the text for the owner and tell the sender the code: once per request, unless that text failed."""
@@ -131,6 +152,7 @@ class Turn:
                 return
             request = pairing.request(self.text, now=now)
             if request is None:
+                pairing_notice.slots_are_full(account, now=now)
                 self._move(InboundState.REFUSED, Reason.PAIRING_FULL, now)
                 return
             if request.reply is None or _failed(request.reply.pk):
@@ -145,6 +167,7 @@ class Turn:
                     in_reply_to=None if self._was_told(OutboundKind.PAIRING) else self.text,
                 )
                 request.save(update_fields=["reply"])
+            pairing_notice.asked(account, request, now=now)
             self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
 
     def _answer(self, account: Account, payload: InboundText) -> None:
@@ -167,7 +190,8 @@ class Turn:
             self._finish(InboundState.REFUSED, ruling.reason)
             return
         try:
-            answer = self.agent.answer(question)
+            with counters.timed(counters.AGENT_SECONDS):
+                answer = self.agent.answer(question)
         except AgentError as error:
             self._agent_failed(account, error)
             return
@@ -273,6 +297,7 @@ class Turn:
         transaction.on_commit(functools.partial(self._log, state, reason))
 
     def _log(self, state: InboundState, reason: Reason) -> None:
+        counters.count(counters.TURNS, outcome=state.value, reason=reason.value)
         logger.info("turn.finished sid=%s state=%s reason=%s", self.text.sid, state.value, reason.value or "-")
 
 

@@ -21,7 +21,8 @@ from huey.consumer import Consumer
 
 from openclaw_sms.agents.base import Agent
 from openclaw_sms.agents.registry import AgentSettings, build_agent
-from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
+from openclaw_sms.messaging import lease, notices, outbox, queue, reconcile, trail, turn
+from openclaw_sms.messaging.heartbeat import Heartbeat
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
 from openclaw_sms.messaging.turn import Turn
@@ -106,12 +107,13 @@ def answer_one(conversation: Conversation, ours: Lease) -> bool:
     if text is None:
         return False
     taken = Turn(text, conversation, ours, agent())
-    try:
-        taken.take()
-    except LeaseLost:
-        raise
-    except Exception as error:
-        taken.hand_back(error)
+    with trail.following(text.sid):
+        try:
+            taken.take()
+        except LeaseLost:
+            raise
+        except Exception as error:
+            taken.hand_back(error)
     return True
 
 
@@ -126,7 +128,8 @@ def send_one(conversation: Conversation, ours: Lease) -> bool:
         PartState.SENDING: reconcile.recover,
         PartState.CHECKING: reconcile.check,
     }[PartState(part.state)]
-    return step(part, ours, now=now) is Progress.MOVED
+    with trail.following(outbox.sid_answered_by(part)):
+        return step(part, ours, now=now) is Progress.MOVED
 
 
 def _turn_is_due(conversation: Conversation) -> bool:
@@ -225,6 +228,7 @@ class Worker:
         self._turns = _threads(queue.turns, threads, grace=settings.SMS_SHUTDOWN_GRACE)
         self._sends = _threads(queue.sends, SENDING_THREADS, grace=SENDING_GRACE)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+        self._heartbeat = Heartbeat()
 
     def start(self) -> None:
         """Raises `AgentError`, `InsecureApiBase` or `ImproperlyConfigured` before anything is started."""
@@ -247,6 +251,7 @@ class Worker:
         self._let_replies_out()
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
+        self._heartbeat.end()
         agent().close()
 
     def _let_replies_out(self) -> None:
@@ -261,7 +266,9 @@ class Worker:
         while not stopping[Lane.TURN].is_set():
             close_old_connections()
             try:
+                self._heartbeat.beat(timezone.now())
                 sweep.once(timezone.now())
+                notices.wake_if_due(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())

@@ -1,0 +1,94 @@
+"""What the gateway knows of itself: which workers live, how often things happened, which posts it turned away, and
+what the owner was told. No number and no text in any of it, but for the notices, which are for the owner alone.
+"""
+
+from django.db import models
+
+from openclaw_sms.models.account import SmsAccount
+
+
+class WorkerHeartbeat(models.Model):
+    """One worker process, as long as it lives: `seen_at` is renewed by its sweep."""
+
+    instance = models.CharField(max_length=64, primary_key=True)
+    host = models.CharField(max_length=100, blank=True)
+    threads = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["instance"]
+
+    def __str__(self) -> str:
+        return self.instance
+
+
+class Counter(models.Model):
+    """How often something happened, summed over all processes. `labels`: `name=value`, comma-separated, sorted."""
+
+    name = models.CharField(max_length=64)
+    labels = models.CharField(max_length=200, blank=True)
+    value = models.FloatField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "labels"], name="counter_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"{self.name}{{{self.labels}}}"
+
+
+class RefusedPosts(models.Model):
+    """Posts of one account and hour that failed the signature, summed by what would have let them verify.
+
+    `variant` "" means that nothing likely would have, "untried" that there were too many to try. `url` is the public
+    URL under which they verify; it is only ever filled in after Twilio's signature held for it.
+    """
+
+    account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="+")
+    hour = models.DateTimeField()
+    variant = models.CharField(max_length=16, blank=True)
+    url = models.CharField(max_length=500, blank=True)
+    from_proxy = models.BooleanField(default=False, help_text="they called themselves TwilioProxy")
+    count = models.PositiveBigIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "hour", "variant", "url", "from_proxy"], name="refused_posts_are_summed"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.hour}"
+
+
+class NoticeState(models.TextChoices):
+    WAITING = "waiting", "waiting"
+    SENT = "sent", "sent"
+    FAILED = "failed", "failed"
+
+
+class OwnerNotice(models.Model):
+    """One thing the owner was told, once per `key` and way of telling."""
+
+    account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=100)
+    way = models.CharField(max_length=8, help_text="sms or email")
+    subject = models.CharField(max_length=200, blank=True)
+    body = models.TextField(blank=True)
+    state = models.CharField(max_length=8, choices=NoticeState.choices, default=NoticeState.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "key", "way"], name="owner_is_told_once")]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(state=NoticeState.WAITING), name="notice_to_send"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key
