@@ -176,6 +176,9 @@ SMS_DEFAULT_REGION = environment.text("SMS_DEFAULT_REGION").upper()
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 
+# For commands on a terminal: https://no-color.org
+NO_COLOR = bool(environment.text("NO_COLOR"))
+
 SMS_LOG_FORMAT = environment.choice("SMS_LOG_FORMAT", ("text", "json"))
 
 LOGGING = {

@@ -7,7 +7,8 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import worker
+from openclaw_sms.diagnostics import refused_posts
+from openclaw_sms.messaging import counters, worker
 from tests.support import cast
 from tests.support.phone import Phone
 from tests.support.pretend_twilio import PretendTwilio
@@ -24,6 +25,8 @@ TWILIO_VARIABLES = {
 def _nothing_remembered() -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
     accounts.forget()
+    counters.forget()
+    refused_posts.forget()
     worker.agent.cache_clear()
     yield
     accounts.forget()

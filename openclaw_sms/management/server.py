@@ -16,6 +16,7 @@ from waitress.server import create_server
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account, Accounts
+from openclaw_sms.messaging import heartbeat
 from openclaw_sms.messaging.worker import Worker
 from openclaw_sms.text.web_address import without_secrets
 
@@ -51,6 +52,7 @@ class Gateway:
         except (OSError, ValueError) as error:
             raise AddressTaken(host, port) from error
         self._address = f"http://{host}:{port}"
+        heartbeat.serves(host, port)
         self._worker = Worker(settings.SMS_WORKER_THREADS)
 
     def run(self, ready: Callable[[], None]) -> None:

@@ -15,6 +15,23 @@ BEAT_EVERY = timedelta(seconds=10)
 ALIVE_FOR = timedelta(seconds=45)
 # Rows of the killed are of no use to anybody after that.
 KEPT_FOR = timedelta(days=1)
+# Where people start a gateway when they say nothing else.
+USUAL_ADDRESS = "127.0.0.1:8000"
+
+# Where this process serves web pages too; "" for a worker alone.
+_served_at = ""
+
+
+def serves(host: str, port: int) -> None:
+    """This process is a gateway, at this address."""
+    global _served_at
+    _served_at = f"{host}:{port}"
+
+
+def serving_address() -> str:
+    """Where a gateway was last seen to serve, for commands that must name it."""
+    rows = WorkerHeartbeat.objects.exclude(address="").order_by("-seen_at")
+    return rows.values_list("address", flat=True).first() or USUAL_ADDRESS
 
 
 class Heartbeat:
@@ -32,6 +49,7 @@ class Heartbeat:
             instance=instance.current().id,
             defaults={
                 "host": socket.gethostname()[:100],
+                "address": _served_at,
                 "threads": settings.SMS_WORKER_THREADS,
                 "started_at": self._started_at,
                 "seen_at": now,

@@ -50,17 +50,19 @@ stopping = {lane: threading.Event() for lane in Lane}
 @functools.cache
 def agent() -> Agent:
     """The agent that SMS_AGENT names. Raises `AgentError` when it cannot be used."""
-    return build_agent(
-        AgentSettings(
-            spec=settings.SMS_AGENT,
-            url=settings.SMS_AGENT_URL,
-            token=settings.SMS_AGENT_TOKEN,
-            model=settings.SMS_AGENT_MODEL,
-            read_timeout=settings.SMS_AGENT_TIMEOUT,
-            history_turns=settings.SMS_AGENT_HISTORY,
-            system_prompt=settings.SMS_AGENT_SYSTEM_PROMPT,
-            pseudonym_key=salted_hmac("openclaw_sms sender pseudonym", "").hexdigest(),
-        )
+    return build_agent(agent_settings())
+
+
+def agent_settings() -> AgentSettings:
+    return AgentSettings(
+        spec=settings.SMS_AGENT,
+        url=settings.SMS_AGENT_URL,
+        token=settings.SMS_AGENT_TOKEN,
+        model=settings.SMS_AGENT_MODEL,
+        read_timeout=settings.SMS_AGENT_TIMEOUT,
+        history_turns=settings.SMS_AGENT_HISTORY,
+        system_prompt=settings.SMS_AGENT_SYSTEM_PROMPT,
+        pseudonym_key=salted_hmac("openclaw_sms sender pseudonym", "").hexdigest(),
     )
 
 

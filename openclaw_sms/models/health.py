@@ -12,6 +12,7 @@ class WorkerHeartbeat(models.Model):
 
     instance = models.CharField(max_length=64, primary_key=True)
     host = models.CharField(max_length=100, blank=True)
+    address = models.CharField(max_length=100, blank=True, help_text="where a gateway serves, HOST:PORT")
     threads = models.PositiveSmallIntegerField(default=0)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
@@ -38,14 +39,14 @@ class Counter(models.Model):
 
 
 class RefusedPosts(models.Model):
-    """Posts of one account and hour that failed the signature, summed by what would have let them verify.
+    """Posts of one account and ten minutes that failed the signature, summed by what would have let them verify.
 
     `variant` "" means that nothing likely would have, "untried" that there were too many to try. `url` is the public
     URL under which they verify; it is only ever filled in after Twilio's signature held for it.
     """
 
     account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="+")
-    hour = models.DateTimeField()
+    since = models.DateTimeField()
     variant = models.CharField(max_length=16, blank=True)
     url = models.CharField(max_length=500, blank=True)
     from_proxy = models.BooleanField(default=False, help_text="they called themselves TwilioProxy")
@@ -55,12 +56,12 @@ class RefusedPosts(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "hour", "variant", "url", "from_proxy"], name="refused_posts_are_summed"
+                fields=["account", "since", "variant", "url", "from_proxy"], name="refused_posts_are_summed"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.count} of {self.hour}"
+        return f"{self.count} since {self.since}"
 
 
 class NoticeState(models.TextChoices):
