@@ -23,7 +23,9 @@ _COMPLETIONS = "/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`authorised` is None when it cannot be known, or there is nothing to log in to. `code`: "" or an agent error code, with its `sentence`."""
+    """`authorised` is None when it cannot be known, or when there is nothing to log in to. `code`: "" or an agent
+    error code, with its `sentence`.
+    """
 
     agent: str
     reachable: bool
