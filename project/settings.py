@@ -42,7 +42,7 @@ SMS_BEHIND_HTTPS = environment.flag("SMS_BEHIND_HTTPS") and not SMS_SANDBOX
 if SMS_BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -162,22 +162,42 @@ SMS_AGENT_TRIES = environment.whole_number("SMS_AGENT_TRIES", 6)
 SMS_AGENT_HISTORY = environment.whole_number("SMS_AGENT_HISTORY", 0, least=0)
 SMS_AGENT_SYSTEM_PROMPT = environment.text("SMS_AGENT_SYSTEM_PROMPT")
 
+# Counts and the like are written down every few seconds, by a thread; tests do it when they want to see them.
+SMS_BACKGROUND = True
+SMS_METRICS_TOKEN = environment.secret("SMS_METRICS_TOKEN").strip()
+
+# --- The owner's notices -----------------------------------------------------------------------------------------
+
+SMS_OWNER_EMAIL = environment.text("SMS_OWNER_EMAIL")
+vars().update(environment.mail("EMAIL_URL"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("SMS_EMAIL_FROM", SMS_OWNER_EMAIL or "openclaw-sms@localhost")
+
 SMS_DEFAULT_REGION = environment.text("SMS_DEFAULT_REGION").upper()
 
 # --- Logs --------------------------------------------------------------------------------------------------------
+
+# For commands on a terminal: https://no-color.org
+NO_COLOR = bool(environment.text("NO_COLOR"))
+
+SMS_LOG_FORMAT = environment.choice("SMS_LOG_FORMAT", ("text", "json"))
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
+        "text": {
             "()": "project.logs.RedactingFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         },
+        "json": {"()": "project.logs.JsonFormatter"},
     },
-    "filters": {"once_in_a_while": {"()": "project.logs.OnceInAWhile"}},
+    "filters": {
+        "once_in_a_while": {"()": "project.logs.OnceInAWhile"},
+        "trail": {"()": "openclaw_sms.messaging.trail.Trail"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "stderr": {"class": "logging.StreamHandler", "formatter": SMS_LOG_FORMAT, "filters": ["trail"]},
         "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},

@@ -12,6 +12,8 @@ admin.autodiscover()
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("metrics", health.numbers),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
 ]
 if settings.SMS_SANDBOX:

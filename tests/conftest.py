@@ -8,7 +8,8 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.secrets import resolver
-from openclaw_sms.messaging import worker
+from openclaw_sms.diagnostics import refused_posts
+from openclaw_sms.messaging import counters, worker
 from tests.support import cast
 from tests.support.phone import Phone
 from tests.support.pretend_twilio import PretendTwilio
@@ -27,6 +28,8 @@ def _nothing_remembered() -> Iterator[None]:
     accounts.forget()
     accounts._told.clear()
     resolver.forget()
+    counters.forget()
+    refused_posts.forget()
     worker.agent.cache_clear()
     yield
     accounts.forget()

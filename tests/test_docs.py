@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 SENTENCES = sorted((ROOT / "templates" / "sms").glob("*.txt"))
-# The longest values that sentences are filled in with, in practice.
-FILLED_IN = {"code": "ABCDEFGH", "account": "customer-support-2"}
+# The longest that a sentence's values can reasonably be.
+LONGEST_VALUES = {"code": "ABCDEFGH", "sender": "+123456789012345", "account": "customer-support-2"}
 # `_FILE` names are explained once for all secrets.
 READ = re.compile(r"""environment\.\w+\(\s*"([A-Z_]+)"|environ(?:\.get\(|\[)"([A-Z_]+)"|"(DATABASE_URL)\"""")
 
@@ -64,10 +64,9 @@ def test_every_check_is_documented_and_every_documented_one_exists() -> None:
 
 @pytest.mark.parametrize("path", SENTENCES, ids=lambda path: path.stem)
 def test_every_sentence_we_text_is_gsm_7_and_one_segment(path: Path) -> None:
-    text = re.sub(r"{%.*?%}", "", path.read_text())
-    for name, value in FILLED_IN.items():
-        text = text.replace(f"{{{{ {name} }}}}", value)
-    text = text.strip()
+    text = re.sub(r"{%.*?%}", "", path.read_text()).strip()
+    for name, longest in LONGEST_VALUES.items():
+        text = text.replace(f"{{{{ {name} }}}}", longest)
     assert "{" not in text
     measure = segments.measure(text)
     assert (measure.encoding, measure.segments) == (Encoding.GSM7, 1)

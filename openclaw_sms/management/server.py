@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import ERROR as CHECK_ERROR
@@ -18,7 +17,9 @@ from waitress.server import create_server
 
 from openclaw_sms.config import accounts, checks
 from openclaw_sms.config.accounts import Account, Accounts
+from openclaw_sms.messaging import heartbeat
 from openclaw_sms.messaging.worker import Worker
+from openclaw_sms.text.web_address import without_secrets
 
 logger = logging.getLogger("openclaw_sms.gateway")
 
@@ -52,6 +53,7 @@ class Gateway:
         except (OSError, ValueError) as error:
             raise AddressTaken(host, port) from error
         self._address = f"http://{host}:{port}"
+        heartbeat.serves(host, port)
         self._worker = Worker(settings.SMS_WORKER_THREADS)
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -101,14 +103,6 @@ def log_checks() -> None:
     for found in checks.of_everything():
         level = logging.ERROR if found.level >= CHECK_ERROR else logging.WARNING
         logger.log(level, "gateway.check id=%s says=%r hint=%r", found.id, found.msg, found.hint)
-
-
-def without_secrets(url: str) -> str:
-    """`url` for the log: a user name, a password or a query in it may be a secret, and stands in the console."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    shown = parts._replace(netloc=f"{'***' if user else ''}{at}{host}", query="***" if parts.query else "")
-    return shown.geturl()
 
 
 def missing(account: Account) -> str:

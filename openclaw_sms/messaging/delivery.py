@@ -11,8 +11,16 @@ from django.utils import timezone
 
 from openclaw_sms.access import opt_out
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import queue
-from openclaw_sms.models import Delivery, DeliveryEvent, OptOutSource, OutboundPart, PartState, Reason
+from openclaw_sms.messaging import queue, trail
+from openclaw_sms.models import (
+    Delivery,
+    DeliveryEvent,
+    OptOutSource,
+    OutboundMessage,
+    OutboundPart,
+    PartState,
+    Reason,
+)
 from openclaw_sms.twilio.payloads import StatusCallback
 
 logger = logging.getLogger(__name__)
@@ -75,7 +83,8 @@ def record(account: Account, callback: StatusCallback, *, now: datetime) -> None
         if part is not None:
             _settle(part, callback.sid, now)
             report(part, status=callback.status, error_code=callback.error_code or 0)
-    logger.info("delivery.reported account=%s sid=%s status=%s", account.id, callback.sid, event.status)
+    with trail.following(_began_with(part)):
+        logger.info("delivery.reported account=%s sid=%s status=%s", account.id, callback.sid, event.status)
 
 
 def report(part: OutboundPart, *, status: str, error_code: int = 0) -> None:
@@ -119,6 +128,13 @@ def _part_of(account: Account, callback: StatusCallback) -> OutboundPart | None:
     parts = OutboundPart.objects.filter(conversation__account_id=account.pk)
     by_token = parts.filter(token=token).first() if (token := _token(callback.part)) else None
     return by_token or parts.filter(sid=callback.sid).first()
+
+
+def _began_with(part: OutboundPart | None) -> str | None:
+    """The sid of the received text that the part answers."""
+    if part is None or not logger.isEnabledFor(logging.INFO):
+        return None
+    return OutboundMessage.objects.filter(pk=part.message_id).values_list("in_reply_to__sid", flat=True).first()
 
 
 def _token(word: str) -> uuid.UUID | None:

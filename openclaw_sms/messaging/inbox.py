@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import keywords, queue
+from openclaw_sms.messaging import counters, keywords, queue
 from openclaw_sms.models import InboundMessage
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.twilio.payloads import InboundText
@@ -34,6 +34,7 @@ def accept(account: Account, text: InboundText, *, form: bytes, now: datetime) -
     accepted = _store(account, text, form, now)
     if accepted.new:
         queue.wake_inbound(accepted.inbound_id)
+    counters.count(counters.TEXTS_ACCEPTED if accepted.new else counters.TEXTS_REPEATED, account=account.id)
     event = "text.accepted" if accepted.new else "text.repeated"
     logger.info("%s account=%s sid=%s sender=%s", event, account.id, text.sid, mask(text.sender))
     return accepted

@@ -19,7 +19,7 @@ from django.utils import timezone
 from openclaw_sms.access import opt_out
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, delivery, gate, queue
+from openclaw_sms.messaging import backoff, counters, delivery, gate, queue
 from openclaw_sms.messaging.gate import Refusal, Withheld
 from openclaw_sms.messaging.lease import Lease, LeaseLost
 from openclaw_sms.models import (
@@ -132,6 +132,12 @@ def next_part(conversation_id: int) -> OutboundPart | None:
     return unsent.select_related("conversation", "message").order_by("message_id", "number").first()
 
 
+def sid_answered_by(part: OutboundPart) -> str | None:
+    """The MessageSid of the received text that this part answers; None when it answers none."""
+    answers = OutboundMessage.objects.filter(pk=part.message_id).values_list("in_reply_to__sid", flat=True)
+    return answers.first()
+
+
 def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     """Post a queued part to Twilio. Raises `LeaseLost` when another worker took over meanwhile."""
     account = accounts.current().by_pk(part.conversation.account_id)
@@ -155,7 +161,9 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     try:
         sent = twilio.send(outgoing)
     except TwilioError as error:
+        counters.count(counters.SENDS, outcome=error.kind.value)
         return _refused(part, lease, error)
+    counters.count(counters.SENDS, outcome="accepted")
     return accept(part, lease, sent)
 
 

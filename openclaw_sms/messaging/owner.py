@@ -1,16 +1,21 @@
-"""Telling the owner something, once: by text where the account has numbers for that, and always in the console."""
+"""Telling the owner something, once: by text to the account's owner numbers, by mail, and always in the console.
 
+A notice is a row, written in the transaction that makes it necessary and sent by `messaging.notices` afterwards: the
+owner is told if and only if the thing happened, and no transaction holds two people's conversations at once.
+"""
+
+import functools
 import logging
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import outbox
-from openclaw_sms.messaging.gate import Withheld
+from openclaw_sms.messaging import notices
 from openclaw_sms.messaging.sentences import say
-from openclaw_sms.models import Conversation, OutboundKind, OwnerNotice
+from openclaw_sms.models import NoticeWay, OwnerNotice
 
 logger = logging.getLogger(__name__)
 
@@ -19,19 +24,14 @@ def tell_once(account: Account, key: str, sentence_name: str, /, **values: str) 
     """Tell the owner the sentence templates/sms/`sentence_name`.txt; True when this call did it.
 
     `key` says what it is about, and whatever it is once per ("pairing_full:2026-11-25"): another call with the same
-    key, in any process and for ever, is False. Call it outside of a transaction that holds rows of a sender.
+    key, in any process and for ever, is False.
     """
-    now = timezone.now()
-    sentence = say(sentence_name, **values)
-    try:
-        with transaction.atomic():
-            notice = OwnerNotice.objects.create(account_id=account.pk, key=key, sentence=sentence, at=now)
-            notice.texted = sum(_text(account, number, sentence, now) for number in account.owner_numbers)
-            notice.save(update_fields=["texted"])
-    except IntegrityError:
-        return False
-    logger.warning("owner.told account=%s key=%s texted=%s", account.id, key, notice.texted)
-    return True
+    return _keep(account, key, NoticeWay.TEXT, say(sentence_name, **values))
+
+
+def mail_once(account: Account, key: str, *, subject: str, body: str) -> bool:
+    """Mail the owner, where SMS_OWNER_EMAIL says whom; True when this call did it. `key` as in `tell_once`."""
+    return bool(settings.SMS_OWNER_EMAIL) and _keep(account, key, NoticeWay.MAIL, subject, body)
 
 
 def today() -> str:
@@ -39,18 +39,13 @@ def today() -> str:
     return timezone.localdate().isoformat()
 
 
-def _text(account: Account, number: str, sentence: str, now: datetime) -> bool:
-    conversation, _ = Conversation.objects.get_or_create(account_id=account.pk, sender=number)
-    try:
-        outbox.write(
-            conversation,
-            sentence,
-            kind=OutboundKind.OWNER,
-            author="gateway",
-            limit=account.text_chunk_limit,
-            now=now,
+def _keep(account: Account, key: str, way: NoticeWay, sentence: str, body: str = "") -> bool:
+    now: datetime = timezone.now()
+    with transaction.atomic():
+        _, first = OwnerNotice.objects.get_or_create(
+            account_id=account.pk, key=key, way=way, defaults={"sentence": sentence, "body": body, "at": now}
         )
-    except Withheld as withheld:
-        logger.warning("owner.not_texted account=%s reason=%s", account.id, withheld.code)
-        return False
-    return True
+    if first:
+        logger.warning("owner.told account=%s key=%s way=%s", account.id, key, way.value)
+        transaction.on_commit(functools.partial(notices.wake))
+    return first

@@ -22,9 +22,20 @@ from openclaw_sms.agents.base import Agent, AgentError, Question
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.secrets import resolver
-from openclaw_sms.messaging import backoff, flags, history, keywords, outbox, owner
+from openclaw_sms.messaging import (
+    backoff,
+    counters,
+    flags,
+    history,
+    keywords,
+    outbox,
+    owner,
+    owner_commands,
+    pairing_notice,
+)
 from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.lease import Lease
+from openclaw_sms.messaging.owner_commands import OwnerCommand
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
     WAITING,
@@ -131,6 +142,8 @@ class Turn:
             self._obey(word, account, payload)
         elif not account.enabled:
             self._finish(InboundState.PARKED, Reason.ACCOUNT_UNAVAILABLE)
+        elif (command := owner_commands.read(account, payload)) is not None:
+            self._obey_owner(account, command)
         else:
             flags.raise_if_asked_to_stop(self.conversation, self.text)
             self._admit(account, payload)
@@ -149,37 +162,49 @@ class Turn:
         else:
             self._answer(account, payload)
 
+    def _obey_owner(self, account: Account, command: OwnerCommand) -> None:
+        """Do what the owner asked for by text, and say so: one transaction, so that it happens once."""
+        with self._writing() as now:
+            if self.text.state != InboundState.PROCESSING:
+                return
+            done = owner_commands.obey(command, account, sender=self.text.sender, now=now)
+            with suppress(Withheld):  # an owner who opted out is obeyed, and not told
+                outbox.write(
+                    self.conversation,
+                    done,
+                    kind=OutboundKind.NOTICE,
+                    author="gateway",
+                    limit=account.text_chunk_limit,
+                    now=now,
+                    in_reply_to=None if self._was_told(OutboundKind.NOTICE) else self.text,
+                )
+            self._move(InboundState.ANSWERED, Reason.NONE, now)
+
     def _challenge(self, account: Account) -> None:
         """Keep the text for the owner and tell the sender the code: once per request, unless that text failed."""
         refused = limits.of_country(account, self.text.sender)
         if refused is not Reason.NONE:
             self._finish(InboundState.REFUSED, refused)
             return
-        bitten = self._give_code(account)
-        if bitten is not Reason.NONE:
-            owner.tell_once(account, f"{bitten.value}:{owner.today()}", f"owner_{bitten.value}", account=account.id)
-
-    def _give_code(self, account: Account) -> Reason:
-        """The cap that kept the sender from getting a code; NONE when there was none."""
         with self._writing() as now:
             pairing.lock(account.pk)
             if pairing.is_paired(account.pk, self.text.sender):
                 # The owner approved in this very moment: judge again.
                 self.text.move(InboundState.RECEIVED)
-                return Reason.NONE
+                return
             known = pairing.asked(account.pk, self.text.sender, now=now)
             if known is not None and known.reply is not None and not _failed(known.reply.pk):
                 pairing.seen(known, now=now)
                 self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
-                return Reason.NONE
+                return
             spent = limits.of_strangers(account, self.text.sender, now=now)
             request = pairing.request(self.text, now=now) if spent is Reason.NONE else None
             if request is None:
                 bitten = Reason.PAIRING_FULL if spent is Reason.NONE else spent
+                pairing_notice.cap_has_bitten(account, bitten)
                 self._move(InboundState.HELD if known else InboundState.REFUSED, bitten, now)
-                return bitten
+                return
             self._tell_code(account, request, now)
-            return Reason.NONE
 
     def _tell_code(self, account: Account, request: PairingRequest, now: datetime) -> None:
         try:
@@ -199,6 +224,7 @@ class Turn:
             self._move(InboundState.REFUSED, withheld.reason, now)
             return
         request.save(update_fields=["reply"])
+        pairing_notice.asked(account, request)
         self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
 
     def _answer(self, account: Account, payload: InboundText) -> None:
@@ -224,7 +250,8 @@ class Turn:
             self._halt(account)
             return
         try:
-            answer = self.agent.answer(question)
+            with counters.timed(counters.AGENT_SECONDS):
+                answer = self.agent.answer(question)
         except AgentError as error:
             self._agent_failed(account, error)
             return
@@ -344,6 +371,7 @@ class Turn:
         transaction.on_commit(functools.partial(self._log, state, reason))
 
     def _log(self, state: InboundState, reason: Reason) -> None:
+        counters.count(counters.TURNS, outcome=state.value, reason=reason.value)
         logger.info("turn.finished sid=%s state=%s reason=%s", self.text.sid, state.value, reason.value or "-")
 
 

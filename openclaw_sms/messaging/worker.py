@@ -25,7 +25,8 @@ from openclaw_sms.config import agent_token, refresher
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.reference import SecretRef
-from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
+from openclaw_sms.messaging import lease, notices, outbox, queue, reconcile, trail, turn
+from openclaw_sms.messaging.heartbeat import Heartbeat
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
 from openclaw_sms.messaging.turn import Turn
@@ -53,18 +54,20 @@ stopping = {lane: threading.Event() for lane in Lane}
 @functools.cache
 def agent() -> Agent:
     """The agent that SMS_AGENT names. Raises `AgentError` or `ConfigurationError` when it cannot be used."""
-    return build_agent(
-        AgentSettings(
-            spec=settings.SMS_AGENT,
-            url=settings.SMS_AGENT_URL,
-            token=settings.SMS_AGENT_TOKEN,
-            token_source=_token_source(),
-            model=settings.SMS_AGENT_MODEL,
-            read_timeout=settings.SMS_AGENT_TIMEOUT,
-            history_turns=settings.SMS_AGENT_HISTORY,
-            system_prompt=settings.SMS_AGENT_SYSTEM_PROMPT,
-            pseudonym_key=salted_hmac("openclaw_sms sender pseudonym", "").hexdigest(),
-        )
+    return build_agent(agent_settings())
+
+
+def agent_settings() -> AgentSettings:
+    return AgentSettings(
+        spec=settings.SMS_AGENT,
+        url=settings.SMS_AGENT_URL,
+        token=settings.SMS_AGENT_TOKEN,
+        token_source=_token_source(),
+        model=settings.SMS_AGENT_MODEL,
+        read_timeout=settings.SMS_AGENT_TIMEOUT,
+        history_turns=settings.SMS_AGENT_HISTORY,
+        system_prompt=settings.SMS_AGENT_SYSTEM_PROMPT,
+        pseudonym_key=salted_hmac("openclaw_sms sender pseudonym", "").hexdigest(),
     )
 
 
@@ -125,12 +128,13 @@ def answer_one(conversation: Conversation, ours: Lease) -> bool:
     if text is None:
         return False
     taken = Turn(text, conversation, ours, agent())
-    try:
-        taken.take()
-    except LeaseLost:
-        raise
-    except Exception as error:
-        taken.hand_back(error)
+    with trail.following(text.sid):
+        try:
+            taken.take()
+        except LeaseLost:
+            raise
+        except Exception as error:
+            taken.hand_back(error)
     return True
 
 
@@ -145,7 +149,8 @@ def send_one(conversation: Conversation, ours: Lease) -> bool:
         PartState.SENDING: reconcile.recover,
         PartState.CHECKING: reconcile.check,
     }[PartState(part.state)]
-    return step(part, ours, now=now) is Progress.MOVED
+    with trail.following(outbox.sid_answered_by(part)):
+        return step(part, ours, now=now) is Progress.MOVED
 
 
 def _turn_is_due(conversation: Conversation) -> bool:
@@ -244,6 +249,7 @@ class Worker:
         self._turns = _threads(queue.turns, threads, grace=settings.SMS_SHUTDOWN_GRACE)
         self._sends = _threads(queue.sends, SENDING_THREADS, grace=SENDING_GRACE)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+        self._heartbeat = Heartbeat()
 
     def start(self) -> None:
         """Raises `AgentError`, `InsecureApiBase` or `ImproperlyConfigured` before anything is started."""
@@ -268,6 +274,7 @@ class Worker:
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
         refresher.stop()
+        self._heartbeat.end()
         agent().close()
 
     def _let_replies_out(self) -> None:
@@ -282,7 +289,9 @@ class Worker:
         while not stopping[Lane.TURN].is_set():
             close_old_connections()
             try:
+                self._heartbeat.beat(timezone.now())
                 sweep.once(timezone.now())
+                notices.wake_if_due(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())

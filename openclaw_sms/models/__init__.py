@@ -3,16 +3,19 @@
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
 from openclaw_sms.models.conversation import Conversation, FlagSource
-from openclaw_sms.models.inbound import WAITING, InboundMessage
-from openclaw_sms.models.opt_out import OptOut, OptOutSource, OwnerNotice
+from openclaw_sms.models.health import Counter, RefusedPosts, WorkerHeartbeat
+from openclaw_sms.models.inbound import UNFINISHED, WAITING, InboundMessage
+from openclaw_sms.models.opt_out import OptOut, OptOutSource
 from openclaw_sms.models.outbound import (
     TO_STRANGERS,
     UNSENT,
+    UNSETTLED,
     DeliveryEvent,
     OutboundKind,
     OutboundMessage,
     OutboundPart,
 )
+from openclaw_sms.models.owner_notice import NoticeState, NoticeWay, OwnerNotice
 from openclaw_sms.models.reasons import FIXES, Reason
 from openclaw_sms.models.secret import StoredSecret
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
@@ -21,13 +24,16 @@ __all__ = [
     "ANYONE",
     "FIXES",
     "TO_STRANGERS",
+    "UNFINISHED",
     "UNSENT",
+    "UNSETTLED",
     "WAITING",
     "AccountSettings",
     "AllowedSender",
     "AuditEvent",
     "ChannelSettings",
     "Conversation",
+    "Counter",
     "Delivery",
     "DeliveryEvent",
     "DmPolicy",
@@ -35,6 +41,8 @@ __all__ = [
     "IllegalMove",
     "InboundMessage",
     "InboundState",
+    "NoticeState",
+    "NoticeWay",
     "OptOut",
     "OptOutSource",
     "OutboundKind",
@@ -45,7 +53,9 @@ __all__ = [
     "PairingState",
     "PartState",
     "Reason",
+    "RefusedPosts",
     "SenderSource",
     "SmsAccount",
     "StoredSecret",
+    "WorkerHeartbeat",
 ]

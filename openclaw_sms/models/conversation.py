@@ -43,7 +43,16 @@ class Conversation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "sender"], name="conversation_is_one_lane"),
         ]
-        indexes = [models.Index(fields=["-last_activity_at"], name="conversation_latest")]
+        indexes = [
+            models.Index(fields=["-last_activity_at"], name="conversation_latest"),
+            # metrics: leases that are held now
+            models.Index(
+                fields=["turn_lease_until"], condition=models.Q(turn_lease_until__isnull=False), name="lease_of_turns"
+            ),
+            models.Index(
+                fields=["send_lease_until"], condition=models.Q(send_lease_until__isnull=False), name="lease_of_sends"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.sender

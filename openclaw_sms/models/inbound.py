@@ -8,6 +8,7 @@ from openclaw_sms.models.reasons import Reason
 from openclaw_sms.models.states import INBOUND_MOVES, InboundState, StatefulModel
 
 WAITING = (InboundState.RECEIVED, InboundState.PROCESSING)
+UNFINISHED = (*WAITING, InboundState.PARKED)
 
 
 class InboundMessage(StatefulModel):
@@ -42,6 +43,10 @@ class InboundMessage(StatefulModel):
                 fields=["account", "sender", "id"],
                 condition=Q(state__in=WAITING),
                 name="inbound_waiting_by_sender",
+            ),
+            # metrics and doctor: how much waits, since when, and what the operator must look at
+            models.Index(
+                fields=["state", "received_at"], condition=Q(state__in=UNFINISHED), name="inbound_unfinished"
             ),
             # the thread of one conversation
             models.Index(fields=["account", "sender", "received_at"], name="inbound_thread"),

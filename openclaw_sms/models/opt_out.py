@@ -1,4 +1,4 @@
-"""Who must not be texted any more, and what the owner was told of."""
+"""Who must not be texted any more."""
 
 from django.db import models
 
@@ -39,23 +39,3 @@ class OptOut(models.Model):
 
     def __str__(self) -> str:
         return self.number
-
-
-class OwnerNotice(models.Model):
-    """Something the owner was told once. Kept also when there was no number to text it to: the console shows it."""
-
-    account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="owner_notices")
-    key = models.CharField(max_length=120, help_text="what it is about, and the day")
-    sentence = models.CharField(max_length=320)
-    at = models.DateTimeField()
-    texted = models.PositiveSmallIntegerField(default=0, help_text="how many of the owner's numbers it was sent to")
-
-    class Meta:
-        verbose_name = "notice"
-        ordering = ["-at", "-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["account", "key"], name="owner_is_told_once"),
-        ]
-
-    def __str__(self) -> str:
-        return self.key

@@ -13,6 +13,7 @@ from openclaw_sms.models.reasons import Reason
 from openclaw_sms.models.states import PART_MOVES, Delivery, PartState, StatefulModel
 
 UNSENT = (PartState.QUEUED, PartState.SENDING, PartState.CHECKING)
+UNSETTLED = (*UNSENT, PartState.UNCERTAIN, PartState.FAILED, PartState.BLOCKED)
 
 
 class OutboundKind(models.TextChoices):
@@ -107,6 +108,8 @@ class OutboundPart(StatefulModel):
                 condition=Q(state__in=UNSENT),
                 name="part_unsent_by_conversation",
             ),
+            # metrics and doctor: what has not come to a good end
+            models.Index(fields=["state"], condition=Q(state__in=UNSETTLED), name="part_unsettled"),
         ]
 
     def __str__(self) -> str:

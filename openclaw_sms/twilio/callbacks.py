@@ -38,7 +38,7 @@ def status_callback_url(public_url: str, *, part: str, allow_loopback: bool = Fa
     if not _is_reachable(url, allow_loopback=allow_loopback):
         return ""
     path, _, query = url.partition("?")
-    callback = f"{path}?{query}{'&' if query else ''}{PART_PARAMETER}={part}#{_with_retries(fragment)}"
+    callback = f"{path}?{query}{'&' if query else ''}{PART_PARAMETER}={part}#{with_retries(fragment)}"
     return callback if len(callback) <= MAX_URL_LENGTH else ""
 
 
@@ -94,7 +94,14 @@ def _address(host: str) -> _IPAddress | None:
         return None
 
 
-def _with_retries(fragment: str) -> str:
+def webhook_url(public_url: str) -> str:
+    """What is entered at Twilio as the webhook: the public URL, and in its fragment when Twilio shall try again."""
+    url, _, fragment = public_url.partition("#")
+    return f"{url}#{with_retries(fragment)}"
+
+
+def with_retries(fragment: str) -> str:
+    """The fragment, completed with Twilio's connection overrides as `status_callback_url` describes."""
     overrides = dict(piece.partition("=")[::2] for piece in fragment.split("&") if "=" in piece)
     overrides["rc"] = _kept(overrides.get("rc", ""), lowest=1, highest=5, default=DEFAULT_RETRIES)
     overrides["rt"] = _kept(overrides.get("rt", ""), lowest=100, highest=15_000, default=DEFAULT_READ_TIMEOUT)

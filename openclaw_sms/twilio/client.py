@@ -95,25 +95,14 @@ class TwilioClient:
     ) -> None:
         """timeout: for the connection, and for each wait for data. Raises InsecureApiBase."""
         refuse_insecure(base_url)
-        from twilio.rest import Client
-
         from openclaw_sms.twilio.transport import Transport
 
         self._transport = Transport(base_url, timeout)
-        username, password = _login(credentials)
-        self._messages: Any = Client(
-            username,
-            password,
-            account_sid=_path_segment(credentials.account_sid),
-            http_client=self._transport,
-            # Not empty, so that the library does not look into the process's environment.
-            environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
-            user_agent_extensions=["openclaw-sms"],
-        ).messages
+        self._messages: Any = official_client(credentials, self._transport).messages
 
     def send(self, outgoing: Outgoing) -> Sent:
         """Post one text, once. Raises TwilioError; an `uncertain` one means Twilio may have accepted the text."""
-        return _understood(lambda: _sent(self._messages.create(**_parameters(outgoing))), UNREADABLE_ANSWER)
+        return understood(lambda: _sent(self._messages.create(**_parameters(outgoing))), UNREADABLE_ANSWER)
 
     def sent_since(self, *, to: str, from_number: str, since: datetime, limit: int = 50) -> list[Found]:
         """Texts from us to `to`, newest first, at most `limit`; an empty `from_number` means any sender.
@@ -123,7 +112,7 @@ class TwilioClient:
         newest are fetched without that filter and chosen here by the date they were created.
         """
         sender = {"from_": from_number} if from_number else {}
-        messages = _understood(
+        messages = understood(
             lambda: [
                 _found(message)
                 for message in self._messages.list(to=to, limit=limit, **sender)
@@ -137,7 +126,7 @@ class TwilioClient:
 
     def message(self, sid: str) -> Found:
         """One text by its sid. Raises TwilioError, with `http_status` 404 when Twilio does not know it."""
-        return _understood(lambda: _found(self._messages(_path_segment(sid)).fetch()), QUESTION_UNANSWERED)
+        return understood(lambda: _found(self._messages(path_segment(sid)).fetch()), QUESTION_UNANSWERED)
 
     def close(self) -> None:
         self._transport.close()
@@ -156,6 +145,22 @@ def refuse_insecure(base_url: str) -> None:
         raise InsecureApiBase
 
 
+def official_client(credentials: Credentials, transport: Any) -> Any:
+    """The official library, for this account and over this transport."""
+    from twilio.rest import Client
+
+    username, password = _login(credentials)
+    return Client(
+        username,
+        password,
+        account_sid=path_segment(credentials.account_sid),
+        http_client=transport,
+        # Not empty, so that the library does not look into the process's environment.
+        environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
+        user_agent_extensions=["openclaw-sms"],
+    )
+
+
 def _login(credentials: Credentials) -> tuple[str, str]:
     has_api_key = credentials.api_key_sid and credentials.api_key_secret
     username = credentials.api_key_sid if has_api_key else credentials.account_sid
@@ -168,7 +173,7 @@ def _header_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("latin-1")
 
 
-def _path_segment(sid: str) -> str:
+def path_segment(sid: str) -> str:
     """`sid` as one segment of a path; the library inserts it as it is."""
     return quote(sid, safe="")
 
@@ -187,7 +192,7 @@ def _parameters(outgoing: Outgoing) -> dict[str, Any]:
     return {"to": outgoing.to, **{name: value for name, value in (sender | optional).items() if value}}
 
 
-def _understood(ask: Callable[[], Answer], otherwise: TwilioFault) -> Answer:
+def understood(ask: Callable[[], Answer], otherwise: TwilioFault) -> Answer:
     """The answer, or `otherwise` when Twilio's JSON is not what the library or we expect of it."""
     try:
         return ask()

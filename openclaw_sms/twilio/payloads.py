@@ -18,7 +18,7 @@ MAX_MEDIA = 10  # as many as Twilio delivers with one text
 _INBOUND_STATUSES = frozenset({"", "receiving", "received"})
 _COUNT = re.compile(r"[0-9]{1,4}")
 # Twilio's are SM or MM and 32 hexadecimal digits. A sid is a key and stands in log lines: nothing else may be in it.
-_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ERROR_CODE = re.compile(r"[0-9]{1,9}")
 _RCS = "rcs:"
 _PHONE_NUMBER = re.compile(r"(?:(?:twilio-)?sms:)?\s*(\+?[0-9 ().-]+)", re.IGNORECASE)
@@ -107,7 +107,7 @@ def parse_form(body: bytes) -> Form:
 def classify(form: Form) -> InboundText | StatusCallback:
     """What the form is about. A status other than receiving or received means a report. Raises MissingSid."""
     sid = _first_filled(form, "MessageSid", "SmsSid", "SmsMessageSid")
-    if not _SID.fullmatch(sid):
+    if not SID.fullmatch(sid):
         raise MissingSid
     status = _first_filled(form, "MessageStatus", "SmsStatus")
     if status.lower() in _INBOUND_STATUSES:

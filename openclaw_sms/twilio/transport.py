@@ -8,6 +8,7 @@ chained.
 import json
 import logging
 import ssl
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -30,10 +31,15 @@ _LIBRARY_LOGGER = "twilio.http_client"
 class Transport:
     """Sends the official library's requests to `base_url`, keeping its path as a prefix.
 
-    timeout: for the connection, and for each wait for data. Safe to share between threads.
+    Twilio's products have hosts of their own (api, messaging, …): at Twilio each request goes to its product's host,
+    in the region of `base_url`; anywhere else all go to the one address. timeout: for the connection, and for each
+    wait for data. `observe` gets the headers of every answer. Safe to share between threads.
     """
 
-    def __init__(self, base_url: str, timeout: timedelta) -> None:
+    def __init__(
+        self, base_url: str, timeout: timedelta, *, observe: Callable[[Mapping[str, str]], None] | None = None
+    ) -> None:
+        self._observe = observe
         self._base = urlsplit(base_url)
         self._seconds = timeout.total_seconds()
         self._http = TwilioHttpClient(timeout=self._seconds)
@@ -44,6 +50,8 @@ class Transport:
         """Twilio's answer, certainly 2xx with a JSON object. Raises TwilioError."""
         call |= {"timeout": self._seconds, "allow_redirects": False}
         answer = self._attempt(method, self._rebased(url), call)
+        if self._observe is not None and isinstance(answer, Response):
+            self._observe(answer.headers)
         failure = answer if isinstance(answer, TwilioError) else _failure_in(answer)
         if failure is None:
             return answer
@@ -57,7 +65,13 @@ class Transport:
     def _rebased(self, url: str) -> str:
         asked = urlsplit(url)
         path = self._base.path.rstrip("/") + asked.path
-        return urlunsplit((self._base.scheme, self._base.netloc, path, asked.query, ""))
+        return urlunsplit((self._base.scheme, self._host_for(asked.hostname or ""), path, asked.query, ""))
+
+    def _host_for(self, asked: str) -> str:
+        product, here = asked.partition(".")[0], self._base.netloc
+        if here.startswith("api.") and here.endswith(".twilio.com"):
+            return f"{product}.{here.removeprefix('api.')}"
+        return here
 
     def _attempt(self, method: str, url: str, call: dict[str, Any]) -> Response | TwilioError:
         try:

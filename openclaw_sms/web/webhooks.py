@@ -20,7 +20,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import delivery, inbox
+from openclaw_sms.diagnostics import refused_posts
+from openclaw_sms.messaging import counters, delivery, inbox
 from openclaw_sms.twilio import callbacks, payloads, signature
 from openclaw_sms.twilio.payloads import InboundText, MissingSid
 from openclaw_sms.web.bodies import BodyTooLarge, read_body
@@ -28,6 +29,16 @@ from openclaw_sms.web.bodies import BodyTooLarge, read_body
 logger = logging.getLogger(__name__)
 
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+REFUSALS = {
+    400: "no_message_sid",
+    403: "signature",
+    405: "method",
+    413: "too_large",
+    429: "too_many",
+    503: "not_stored",
+}
 
 
 class TwimlRenderer(BaseRenderer):
@@ -108,6 +119,7 @@ class TwilioWebhook(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
+        counters.count(counters.POSTS_REFUSED, account=self.kwargs["account"].id, cause=_cause(response.status_code))
         response.content_type = "text/plain; charset=utf-8"
         return response
 
@@ -131,9 +143,29 @@ class TwilioWebhook(APIView):
             keys=account.signing_keys,
         )
         if not genuine:
+            _remember(request, account, body)
             logger.warning("text.refused account=%s reason=signature", account.id)
             raise PermissionDenied("Invalid signature")
         return body
+
+
+def _remember(request: Request, account: Account, body: bytes) -> None:
+    """For `doctor`: what is wrong with our public URL, if that is what is wrong."""
+    refused_posts.remember(
+        account,
+        host=request.META.get("HTTP_HOST", ""),
+        path=request.path_info,
+        query=request.META.get("QUERY_STRING", ""),
+        body=body,
+        given=request.headers.get(signature.SIGNATURE_HEADER),
+        settings=request.headers.get(signature.SETTINGS_HEADER),
+        agent=request.headers.get("User-Agent", ""),
+    )
+
+
+def _cause(status_code: int) -> str:
+    """A refusal's word in the metrics."""
+    return REFUSALS.get(status_code, "other")
 
 
 webhook = TwilioWebhook.as_view()

@@ -14,8 +14,9 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.management.commands.gateway import refuse_another_address
-from openclaw_sms.management.server import announce, missing, without_secrets
+from openclaw_sms.management.server import announce, missing
 from openclaw_sms.models import AuditEvent, OutboundMessage, PairingRequest, SmsAccount
+from openclaw_sms.text.web_address import without_secrets
 from tests.support import cast
 from tests.support.phone import Phone, work
 from tests.support.pretend_twilio import PretendTwilio, Refusal

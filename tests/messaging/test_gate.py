@@ -17,7 +17,7 @@ from openclaw_sms.access import opt_out
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import admission, gate, manual, outbox, owner, worker
+from openclaw_sms.messaging import admission, gate, manual, notices, outbox, owner, worker
 from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.models import (
     Conversation,
@@ -183,6 +183,7 @@ def by_a_notice_to_the_owner(phone: Phone) -> str:
     SmsAccount.objects.update(owner_numbers=[phone.number])
     account = accounts.choose(None)
     assert owner.tell_once(account, "test", "owner_reply_cap", account=account.id)
+    notices.send_due(timezone.now())
     return "opted out"
 
 
@@ -380,6 +381,7 @@ def test_the_owner_is_told_once_whoever_asks(account: Account, twilio: PretendTw
     assert owner.tell_once(told, "k", "owner_reply_cap", account=told.id)
     assert not owner.tell_once(told, "k", "owner_reply_cap", account=told.id)
     assert owner.tell_once(told, "another", "owner_reply_cap", account=told.id)
+    notices.send_due(timezone.now())
     work()
     assert [message.to for message in twilio.messages] == ["+15550004444"] * 2
     assert [notice.texted for notice in told_notices()] == [1, 1]

@@ -14,6 +14,7 @@ from typing import Any
 from tests.support.loopback import Answer, LoopbackServer, Request
 
 PATH = "/v1/chat/completions"
+MODELS = "/v1/models"
 SESSION_KEY = "x-openclaw-session-key"
 
 
@@ -52,6 +53,7 @@ class PretendAgent(LoopbackServer):
         self.said: list[str] = []
         self._reply: Reply = echo_in_markdown
         self._failures: list[int] = []
+        self.lists_models = True
 
     @property
     def url(self) -> str:
@@ -84,6 +86,8 @@ class PretendAgent(LoopbackServer):
             return any(text in json.dumps(turn.payload, ensure_ascii=False) for turn in self.turns)
 
     def answer(self, request: Request) -> Answer:
+        if request.method == "GET" and request.path == MODELS and self.lists_models:
+            return self._models(request)
         if request.method != "POST" or request.path != PATH:
             return _failure(404, "no such path")
         turn = Turn(request.headers, json.loads(request.body))
@@ -100,6 +104,12 @@ class PretendAgent(LoopbackServer):
         with self.changed:
             self.said.append(said)
         return _completion(turn, said)
+
+    def _models(self, request: Request) -> Answer:
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return _failure(401, "wrong token")
+        value = {"object": "list", "data": [{"id": "openclaw/default", "object": "model"}]}
+        return Answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
 def _completion(turn: Turn, said: str) -> Answer:

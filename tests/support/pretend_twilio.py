@@ -26,6 +26,7 @@ from urllib.parse import parse_qs, parse_qsl, urldefrag, urlencode, urlsplit
 from twilio.request_validator import RequestValidator
 
 from tests.support.loopback import Address, Answer, LoopbackServer, Request, send
+from tests.support.twilio_account import AccountPages
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MESSAGES = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/]+))?\.json")
@@ -125,6 +126,8 @@ class PretendTwilio(LoopbackServer):
         self.messages: list[Message] = []
         self.routes: dict[str, Address] = {}
         self._plans: list[_Plan] = []
+        self.account = AccountPages(account_sid, phone_number)
+        self.hangs_for = 0.0  # seconds that every question but a post waits
 
     # What a test asks
 
@@ -170,6 +173,10 @@ class PretendTwilio(LoopbackServer):
         page = MESSAGES.fullmatch(request.path)
         if not self._is_authentic(request):
             return _error(Refusal(401, 20003, "Authenticate"))
+        if self.hangs_for and request.method == "GET":
+            self.waits(self.hangs_for)
+        if page is None and (told := self.account.answer(request)) is not None:
+            return told
         if page is None or page["account"] != self.account_sid:
             return _error(Refusal(404, 20404, "The requested resource was not found"))
         if page["sid"]:
@@ -251,10 +258,11 @@ class PretendTwilio(LoopbackServer):
             matching = [message for message in reversed(self.messages) if _matches(message, wanted)]
         size, page = int(wanted.get("PageSize", "50")), int(wanted.get("Page", "0"))
         shown = matching[page * size : (page + 1) * size]
+        received = [text for text in self.account.inbound if wanted.get("To", text["to"]) == text["to"]]
         more = len(matching) > (page + 1) * size
         following = f"{request.path}?{urlencode({**wanted, 'Page': page + 1})}" if more else None
         listing = {
-            "messages": [self._resource(message) for message in shown],
+            "messages": [*received, *(self._resource(message) for message in shown)],
             "page": page,
             "page_size": size,
             "start": page * size,
