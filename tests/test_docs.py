@@ -16,7 +16,7 @@ CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 SENTENCES = sorted((ROOT / "templates" / "sms").glob("*.txt"))
 # The longest that a sentence's values can reasonably be.
-LONGEST_VALUES = {"code": "ABCDEFGH", "sender": "+123456789012345", "name": "customer-support-emea"}
+LONGEST_VALUES = {"code": "ABCDEFGH", "sender": "+123456789012345", "account_id": "customer-support-emea"}
 # `_FILE` names are explained once for all secrets.
 READ = re.compile(r"""environment\.\w+\(\s*"([A-Z_]+)"|environ(?:\.get\(|\[)"([A-Z_]+)"|"(DATABASE_URL)\"""")
 
