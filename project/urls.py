@@ -5,11 +5,13 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from openclaw_sms.admin.help import page_view
 from openclaw_sms.web import health
 
 admin.autodiscover()
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/help/<slug:page>/", admin.site.admin_view(page_view), name="help"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),

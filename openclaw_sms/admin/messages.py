@@ -13,6 +13,7 @@ from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions, thread
 from openclaw_sms.admin.components import ReadOnlyAdmin, badge, snippet, verbatim
 from openclaw_sms.admin.decisions import DecidingAdmin, Decision, Outcome, Verdict
+from openclaw_sms.admin.help import help_link
 from openclaw_sms.messaging.decisions import answer_now, mark_sent, send_again
 from openclaw_sms.models import (
     InboundMessage,
@@ -73,8 +74,8 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
         return thread.reason_of(row)
 
     @admin.display(description="what to do")
-    def fix(self, row: InboundMessage) -> str:
-        return thread.fix_of(row)
+    def fix(self, row: InboundMessage) -> SafeString:
+        return format_html("{} {}", thread.fix_of(row), help_link(row.reason))
 
     @admin.display(description="raw form")
     def raw_form(self, row: InboundMessage) -> SafeString:
@@ -204,8 +205,8 @@ class OutboundPartAdmin(DecidingAdmin[OutboundPart]):
         return thread.failure_of(row)
 
     @admin.display(description="what to do")
-    def fix(self, row: OutboundPart) -> str:
-        return thread.fix_of(row)
+    def fix(self, row: OutboundPart) -> SafeString:
+        return format_html("{} {}", thread.fix_of(row), help_link(row.reason))
 
 
 def _answer(text: InboundMessage, actor: Actor, now: datetime) -> Outcome:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
+from openclaw_sms.admin.help import TROUBLESHOOTING
 from openclaw_sms.models import PairingRequest, PairingState
 
 
@@ -31,13 +32,14 @@ NOW_AND_THEN = (
     Place("Audit trail", "openclaw_sms.auditevent", "history"),
     Place("Users", "auth.user", "manage_accounts"),
 )
+HELP = {"title": "Help", "icon": "help", "link": reverse_lazy("help", args=[TROUBLESHOOTING])}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The theme's navigation: groups of items."""
     return [
         {"items": _items(request, EVERY_DAY)},
-        {"title": "Behind the scenes", "separator": True, "items": _items(request, NOW_AND_THEN)},
+        {"title": "Behind the scenes", "separator": True, "items": [*_items(request, NOW_AND_THEN), HELP]},
     ]
 
 

@@ -15,6 +15,7 @@ from openclaw_sms.access.policy import Decision as Access
 from openclaw_sms.admin import decisions
 from openclaw_sms.admin.components import settings_in_effect
 from openclaw_sms.admin.decisions import Decision
+from openclaw_sms.admin.help import help_address
 from openclaw_sms.messaging import turn
 from openclaw_sms.models import (
     FIXES,
@@ -56,6 +57,8 @@ TICKS = {
     Delivery.CANCELED: "✗",
     Delivery.CONFLICTED: "?",
 }
+# The page's entry for texts that Twilio took and that did not arrive.
+NOT_DELIVERED = "Twilio accepts a text, and it does not arrive"
 UNDELIVERED = frozenset({Delivery.UNDELIVERED, Delivery.FAILED, Delivery.CANCELED})
 
 
@@ -96,6 +99,7 @@ class PartLine:
     why: str
     fix: str
     decisions: tuple[Decision, ...]
+    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class Bubble:
     tone: str = "quiet"
     why: str = ""
     fix: str = ""
+    help: str = ""
     again_at: datetime | None = None
     kind: str = ""
     author: str = ""
@@ -183,6 +188,7 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         tone=INBOUND_TONES.get(state, "quiet"),
         why=reason_of(text) if unanswered else "",
         fix=fix_of(text) if unanswered and state not in WAITING else "",
+        help=help_address(text.reason) if unanswered else "",
         again_at=text.next_attempt_at if state is InboundState.RECEIVED else None,
         decisions=tuple(decisions.on_text(text, admitted=admitted)),
     )
@@ -212,6 +218,7 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
         why=failure_of(part),
         fix=fix_of(part),
         decisions=tuple(decisions.on_part(part)) if may_send else (),
+        help=help_address(part.reason or (NOT_DELIVERED if failure_of(part) else "")),
     )
 
 

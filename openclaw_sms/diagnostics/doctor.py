@@ -123,8 +123,8 @@ def _unexplained(account: Account, count: int, now: datetime) -> Finding:
     newest = received.values_list("received_at", flat=True).first()
     return Finding(
         Code.REFUSED_WEBHOOKS,
-        f"{_posts(count)} that call themselves Twilio's proxy failed the signature in the last hour, and no likely "
-        "public URL would let them verify.",
+        f"{_posts(count)} in the name of Twilio's proxy failed the signature in the last hour, and no likely public "
+        "URL would let them verify.",
         "the auth token may be another account's, or somebody forges posts",
         "compare the auth token with Twilio's console",
         account.id,

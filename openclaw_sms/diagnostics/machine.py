@@ -30,6 +30,8 @@ from openclaw_sms.models import (
 LONGEST_WAIT = timedelta(minutes=2)
 # SQLite needs room for its journal, and a full disk loses no text only because Twilio is told "not stored".
 LEAST_FREE = 256 * 1024 * 1024
+# The ids of our own system checks, which have entries of their own.
+OUR_CHECKS = ("sms.", "openclaw_sms.")
 MIGRATE = "manage.py migrate"
 START = "manage.py gateway   (or manage.py worker, beside your web server)"
 
@@ -82,7 +84,7 @@ def system(now: datetime) -> Iterator[Finding]:
             str(message.msg),
             "manage.py check",
             str(message.hint or ""),
-            help="" if (message.id or "").startswith("sms.") else Code.SYSTEM_CHECK,
+            help="" if (message.id or "").startswith(OUR_CHECKS) else Code.SYSTEM_CHECK,
         )
 
 

@@ -282,6 +282,14 @@ def _about_account(account: Account, facts: AccountFacts | None) -> Iterator[Fin
 
 
 def _about_webhook(account: Account, state: Webhook) -> Iterator[Finding]:
+    if not state.takes_texts:
+        yield Finding(
+            Code.NUMBER_CANNOT_TEXT,
+            "The number can neither receive nor send texts.",
+            f"its capabilities at Twilio leave SMS out ({state.sid})",
+            "choose a number with SMS in Twilio's console",
+            account.id,
+        )
     if state.status is WebhookStatus.MATCHES or not account.enabled:
         return
     shown = state.as_json()

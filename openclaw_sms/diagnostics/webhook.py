@@ -29,6 +29,7 @@ class Webhook:
     expected_url: str = field(default="", repr=False)
     voice_url: str = field(default="", repr=False)
     application: bool = False
+    takes_texts: bool = True
 
     def as_json(self) -> Mapping[str, Any]:
         shown = {
@@ -72,6 +73,7 @@ def of_number(account: Account, facts: NumberFacts | None) -> Webhook:
         account.public_webhook_url,
         facts.voice_url,
         application=bool(facts.sms_application_sid),
+        takes_texts=facts.takes_texts,
     )
 
 

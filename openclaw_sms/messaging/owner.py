@@ -4,9 +4,7 @@ A notice is a row, written in the transaction that makes it necessary and sent b
 owner is told if and only if the thing happened, and no transaction holds two people's conversations at once.
 """
 
-import functools
 import logging
-from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +13,7 @@ from django.utils import timezone
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import notices
 from openclaw_sms.messaging.sentences import say
-from openclaw_sms.models import NoticeWay, OwnerNotice
+from openclaw_sms.models import NoticeState, NoticeWay, OwnerNotice
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +24,14 @@ def tell_once(account: Account, key: str, sentence_name: str, /, **values: str) 
     `key` says what it is about, and whatever it is once per ("pairing_full:2026-11-25"): another call with the same
     key, in any process and for ever, is False.
     """
-    return _keep(account, key, NoticeWay.TEXT, say(sentence_name, **values))
+    # Without a number to text there is nothing to send: the console shows it.
+    state = NoticeState.WAITING if account.owner_numbers else NoticeState.SENT
+    return _keep(account, key, NoticeWay.TEXT, sentence=say(sentence_name, **values), state=state)
 
 
 def mail_once(account: Account, key: str, *, subject: str, body: str) -> bool:
     """Mail the owner, where SMS_OWNER_EMAIL says whom; True when this call did it. `key` as in `tell_once`."""
-    return bool(settings.SMS_OWNER_EMAIL) and _keep(account, key, NoticeWay.MAIL, subject, body)
+    return bool(settings.SMS_OWNER_EMAIL) and _keep(account, key, NoticeWay.MAIL, sentence=subject, body=body)
 
 
 def today() -> str:
@@ -39,13 +39,11 @@ def today() -> str:
     return timezone.localdate().isoformat()
 
 
-def _keep(account: Account, key: str, way: NoticeWay, sentence: str, body: str = "") -> bool:
-    now: datetime = timezone.now()
-    with transaction.atomic():
-        _, first = OwnerNotice.objects.get_or_create(
-            account_id=account.pk, key=key, way=way, defaults={"sentence": sentence, "body": body, "at": now}
-        )
+def _keep(account: Account, key: str, way: NoticeWay, **notice: str) -> bool:
+    _, first = OwnerNotice.objects.get_or_create(
+        account_id=account.pk, key=key, way=way, defaults={"at": timezone.now(), **notice}
+    )
     if first:
         logger.warning("owner.told account=%s key=%s way=%s", account.id, key, way.value)
-        transaction.on_commit(functools.partial(notices.wake))
+        transaction.on_commit(notices.wake)
     return first

@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 from twilio.request_validator import RequestValidator
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import worker
+from openclaw_sms.messaging import notices, worker
 from openclaw_sms.models import Conversation, InboundMessage, OutboundMessage
 from tests.support import cast
 
@@ -63,6 +64,7 @@ def work() -> None:
     """What the worker threads would do now, in this thread."""
     for text in InboundMessage.objects.order_by("id"):
         worker.answer(text.pk)
+    notices.send_due(timezone.now())
     for conversation in Conversation.objects.order_by("id"):
         worker.send(conversation.pk)
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from openclaw_sms.config import accounts
+from openclaw_sms.diagnostics import help as help_pages
 from openclaw_sms.management.base import GatewayCommand, shell_actor
 from openclaw_sms.messaging import manual, worker
 from openclaw_sms.messaging.manual import Draft
@@ -120,4 +121,5 @@ def _raise_unless_sent(parts: list[OutboundPart]) -> None:
         raise CommandError(
             f"Part {unsent.number} is not sent yet: it stays in the outbox, and the gateway goes on trying."
         )
-    raise CommandError(f"Part {unsent.number} of {len(parts)} was not sent: {unsent.detail}")
+    more = f" See {help_pages.address(unsent.reason)}." if unsent.reason else ""
+    raise CommandError(f"Part {unsent.number} of {len(parts)} was not sent: {unsent.detail}{more}")
