@@ -104,7 +104,7 @@ class TwilioClient:
         self._messages: Any = Client(
             username,
             password,
-            account_sid=_path_segment(credentials.account_sid),
+            account_sid=path_segment(credentials.account_sid),
             http_client=self._transport,
             # Not empty, so that the library does not look into the process's environment.
             environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
@@ -137,7 +137,7 @@ class TwilioClient:
 
     def message(self, sid: str) -> Found:
         """One text by its sid. Raises TwilioError, with `http_status` 404 when Twilio does not know it."""
-        return _understood(lambda: _found(self._messages(_path_segment(sid)).fetch()), QUESTION_UNANSWERED)
+        return _understood(lambda: _found(self._messages(path_segment(sid)).fetch()), QUESTION_UNANSWERED)
 
     def close(self) -> None:
         self._transport.close()
@@ -168,7 +168,7 @@ def _header_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("latin-1")
 
 
-def _path_segment(sid: str) -> str:
+def path_segment(sid: str) -> str:
     """`sid` as one segment of a path; the library inserts it as it is."""
     return quote(sid, safe="")
 
