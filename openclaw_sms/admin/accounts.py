@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from openclaw_sms.admin import connection_test
 from openclaw_sms.admin.account_form import AccountForm
 from openclaw_sms.admin.components import CompletedChangeList, badge, may_decide, settings_in_effect
-from openclaw_sms.admin.settings_admin import SettingsAdmin, say_conflicts, say_dangers
+from openclaw_sms.admin.settings_admin import SettingsAdmin, say_conflicts, say_dangers, say_who_rests
 from openclaw_sms.admin.settings_form import SECRETS, groups, is_stored
 from openclaw_sms.config import checks
 from openclaw_sms.config.accounts import (
@@ -32,6 +32,8 @@ from openclaw_sms.models import AccountSettings, ChannelSettings, DmPolicy, SmsA
 from openclaw_sms.text.phone import mask
 
 DEFAULTS = frozenset({DEFAULT_WEBHOOK_PATH, str(DEFAULT_TEXT_CHUNK_LIMIT), DmPolicy.PAIRING.value})
+# Checks that the account's state says already.
+SAID_AS_STATE = frozenset(f"{checks.TAG}.{kind.id}" for kind in (checks.RESTS, checks.INCOMPLETE))
 IN_EFFECT = ("readiness", "findings", "address_for_twilio", "settings_table")
 
 
@@ -95,6 +97,7 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         say_conflicts(request)
+        say_who_rests(request)
         return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: SmsAccount, form: Form, change: bool) -> None:
@@ -146,7 +149,7 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
     def findings(self, row: SmsAccount) -> SafeString | str:
         """What is dangerous or useless about it: the system checks' own words."""
         account = settings_in_effect()[0].by_pk(row.pk)
-        found = checks.of_account(account) if account else []
+        found = [one for one in checks.of_account(account) if one.id not in SAID_AS_STATE] if account else []
         if not found:
             return "Nothing: no setting is dangerous or in the way of another."
         return format_html_join(

@@ -68,15 +68,17 @@ class SettingsAdmin(ConsoleAdmin[Level]):
 
 
 def say_conflicts(request: HttpRequest) -> None:
-    """Say what no single account can be blamed for, and which account rests for want of a secret."""
+    """Say what no single account can be blamed for."""
     known, problem = settings_in_effect()
-    resting = [
-        f"Account {account.id}: {account.unavailable}"
-        for account in known.by_id.values()
-        if account.enabled and account.unavailable
-    ]
-    for sentence in filter(None, [problem, *known.conflicts, *resting]):
+    for sentence in filter(None, [problem, *known.conflicts]):
         messages.warning(request, sentence)
+
+
+def say_who_rests(request: HttpRequest) -> None:
+    """Say which accounts rest for want of a secret."""
+    for account in settings_in_effect()[0].by_id.values():
+        if account.enabled and account.unavailable:
+            messages.warning(request, f"Account {account.id}: {account.unavailable}")
 
 
 def say_dangers(request: HttpRequest, found: Iterable[CheckMessage]) -> None:
