@@ -50,6 +50,9 @@ if SMS_BEHIND_HTTPS:
     CSRF_COOKIE_SECURE = True
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+# Also with DEBUG on, no error page shows a secret.
+DEFAULT_EXCEPTION_REPORTER = "openclaw_sms.web.error_pages.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "openclaw_sms.web.error_pages.HideSecrets"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 
 # --- Application -------------------------------------------------------------------------------------------------

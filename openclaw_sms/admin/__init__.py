@@ -6,8 +6,8 @@ Importing this package registers the pages, which is what Django's autodiscovery
 
 from django.contrib import admin
 
-from openclaw_sms.admin import access, accounts, conversations, messages, users
+from openclaw_sms.admin import access, accounts, channel, conversations, messages, stored_secrets, users
 
-__all__ = ["access", "accounts", "conversations", "messages", "users"]
+__all__ = ["access", "accounts", "channel", "conversations", "messages", "stored_secrets", "users"]
 
 admin.site.index_title = "Console"

@@ -27,6 +27,8 @@ EVERY_DAY = (
 )
 NOW_AND_THEN = (
     Place("Accounts", "openclaw_sms.smsaccount", "settings_phone"),
+    Place("Channel settings", "openclaw_sms.channelsettings", "tune"),
+    Place("Stored secrets", "openclaw_sms.storedsecret", "key"),
     Place("Texts received", "openclaw_sms.inboundmessage", "call_received"),
     Place("Texts sent", "openclaw_sms.outboundmessage", "call_made"),
     Place("Audit trail", "openclaw_sms.auditevent", "history"),

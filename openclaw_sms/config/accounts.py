@@ -385,6 +385,8 @@ def tell_unavailable(known: Accounts) -> None:
     for account in known.by_id.values():
         if not account.enabled or _told.get(account.id, "") == account.unavailable:
             continue
+        if account.unavailable.endswith(resolver.NOT_YET):
+            continue  # in a moment there is real news
         _told[account.id] = account.unavailable
         if account.unavailable:
             logger.error("account.unavailable account=%s reason=%r", account.id, account.unavailable)

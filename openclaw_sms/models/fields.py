@@ -19,6 +19,10 @@ PREFIX = "fernet:"
 DERIVATION_CONTEXT = b"openclaw-sms secrets at rest"
 
 
+# What this process has encrypted or decrypted, so that no error page shows it.
+seen: set[str] = set()
+
+
 class WrongEncryptionKey(ImproperlyConfigured):
     """A stored secret was encrypted with a key that is not configured."""
 
@@ -66,6 +70,7 @@ def encrypted_columns(model: type[models.Model]) -> tuple[str, ...]:
 
 
 def encrypt(value: str) -> str:
+    seen.add(value)
     return PREFIX + _keyring().encrypt(value.encode()).decode()
 
 
@@ -74,9 +79,11 @@ def decrypt(stored: str) -> str:
     if not stored.startswith(PREFIX):
         raise WrongEncryptionKey
     try:
-        return _keyring().decrypt(stored.removeprefix(PREFIX).encode()).decode()
+        value = _keyring().decrypt(stored.removeprefix(PREFIX).encode()).decode()
     except InvalidToken:
         raise WrongEncryptionKey from None
+    seen.add(value)
+    return value
 
 
 def is_under_first_key(stored: str) -> bool:

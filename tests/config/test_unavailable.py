@@ -162,6 +162,7 @@ class TestWhileItRests:
     def test_the_log_says_so_once(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
         row()
         with caplog.at_level(logging.INFO, "openclaw_sms"):
+            accounts.current()  # before anything was looked up
             for _ in range(3):
                 looked_up()
                 accounts.current()

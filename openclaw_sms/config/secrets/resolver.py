@@ -27,6 +27,7 @@ OUTLIVES_ITS_SOURCE = timedelta(hours=1)
 FAILURE_HOLDS_FOR = timedelta(seconds=5)
 # What nobody asked about for this long is not looked up any more.
 WANTED_FOR = timedelta(minutes=5)
+NOT_YET = "has not been looked up yet: that takes a moment after a start."
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ def _said(ref: SecretRef, entry: _Entry) -> str:
         return entry.value
     if entry.failure is not None:
         raise entry.failure.again()
-    raise SecretUnavailable(ref, "has not been looked up yet: that takes a moment after a start.", passing=True)
+    raise SecretUnavailable(ref, NOT_YET, passing=True)
 
 
 @sensitive_variables()
