@@ -213,8 +213,8 @@ def _glances(pks: list[int]) -> dict[int, Glance]:
         sent_at=Subquery(last_sent.values("created_at")[:1]),
         sent=Subquery(last_sent.values("text")[:1]),
         asked=Exists(asked.filter(state=PairingState.PENDING, expires_at__gt=timezone.now())),
-        parked=Exists(received.filter(state=InboundState.PARKED)),
-        undecided=Exists(parts.filter(state__in=UNDECIDED)),
+        parked=Exists(received.filter(state=InboundState.PARKED, erased_at__isnull=True)),
+        undecided=Exists(parts.filter(state__in=UNDECIDED, message__erased_at__isnull=True)),
         at_work=Exists(received.filter(state__in=WAITING)),
         sending=Exists(parts.filter(state__in=UNSENT)),
     )

@@ -32,6 +32,7 @@ from openclaw_sms.twilio.errors import fault_for
 
 SHOWN_AT_ONCE = 200
 RECEIVED, SENT = 0, 1
+ERASED = "(erased)"
 
 INBOUND_TONES = {
     InboundState.RECEIVED: "busy",
@@ -178,7 +179,7 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         position=Position(text.received_at, RECEIVED, text.pk),
         anchor=f"in-{text.pk}",
         received=True,
-        words=text.body,
+        words=text.body or (ERASED if text.erased_at else ""),
         status=str(state.label),
         tone=INBOUND_TONES.get(state, "quiet"),
         why=reason_of(text) if unanswered else "",
@@ -202,7 +203,7 @@ def _bubble_of_message(message: OutboundMessage, *, may_send: bool) -> Bubble:
 def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
     return PartLine(
         number=part.number,
-        words=part.body,
+        words=part.body or ERASED,
         status=status_of(part),
         tone=tone_of(part),
         tick=_tick(part),

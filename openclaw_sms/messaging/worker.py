@@ -24,6 +24,7 @@ from openclaw_sms.agents.registry import AgentSettings, build_agent
 from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
+from openclaw_sms.messaging.retention import Housekeeping
 from openclaw_sms.messaging.turn import Turn
 from openclaw_sms.models import UNSENT, WAITING, Conversation, InboundMessage, OutboundPart, PartState
 from openclaw_sms.twilio.client import refuse_insecure
@@ -257,11 +258,12 @@ class Worker:
         time.sleep(0.05)  # from the queue into the thread's hand
 
     def _sweep(self) -> None:
-        sweep = Sweep()
+        sweep, housekeeping = Sweep(), Housekeeping()
         while not stopping[Lane.TURN].is_set():
             close_old_connections()
             try:
                 sweep.once(timezone.now())
+                housekeeping.once(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())
