@@ -96,6 +96,7 @@ class PartLine:
     sid: str
     why: str
     fix: str
+    again_at: datetime | None
     decisions: tuple[Decision, ...]
 
 
@@ -212,6 +213,7 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
         sid=part.sid,
         why=failure_of(part),
         fix=fix_of(part),
+        again_at=part.next_attempt_at if part.state == PartState.QUEUED else None,
         decisions=tuple(decisions.on_part(part)) if may_send else (),
     )
 

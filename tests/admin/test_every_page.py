@@ -11,19 +11,21 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from openclaw_sms.access import audit
+from openclaw_sms.access import audit, opt_out
 from openclaw_sms.models import (
     AllowedSender,
     Conversation,
     InboundMessage,
     InboundState,
+    OptOutSource,
+    OwnerNotice,
     PairingRequest,
     PartState,
     Reason,
     SenderSource,
     SmsAccount,
 )
-from tests.admin.conftest import ALICE, ENV_TOKEN, OLD_TOKEN, TOKEN, asked, received, sent
+from tests.admin.conftest import ALICE, ENV_TOKEN, MALLORY, OLD_TOKEN, TOKEN, asked, received, sent
 
 admin.autodiscover()
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -49,6 +51,8 @@ def somebody_of_each(alice: Conversation, bob: PairingRequest) -> None:
     sent(alice, "hello", PartState.FAILED, reason=Reason.TWILIO_REFUSED, answers=text)
     audit.record("test", actor=audit.GATEWAY, at=timezone.now(), account_id=alice.account_id)
     Group.objects.create(name="operators")
+    opt_out.suppress(alice.account_id, MALLORY, source=OptOutSource.KEYWORD, at=timezone.now())
+    OwnerNotice.objects.create(account=alice.account, key="test", sentence="test", at=timezone.now())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -82,9 +86,11 @@ def test_sidebar_leads_everywhere_and_counts_who_waits(console: Client, bob: Pai
         "Conversations",
         "Pairing requests",
         "Allowed senders",
+        "Opt-outs",
         "Accounts",
         "Texts received",
         "Texts sent",
+        "Notices to the owner",
         "Audit trail",
         "Users",
     ]
@@ -140,6 +146,8 @@ def fill(account: SmsAccount, count: int) -> None:
         AllowedSender.objects.create(account=account, number=sender, source=SenderSource.CONSOLE)
         SmsAccount.objects.create(account_id=f"account-{number}", webhook_path=f"/hooks/{number}")
         audit.record("test", actor=audit.GATEWAY, at=timezone.now(), account_id=account.pk, subject=sender)
+        opt_out.suppress(account.pk, sender, source=OptOutSource.KEYWORD, at=timezone.now())
+        OwnerNotice.objects.create(account=account, key=sender, sentence="test", at=timezone.now())
 
 
 def talk(conversation: Conversation, count: int) -> None:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from openclaw_sms.access import pairing
+from openclaw_sms.access import opt_out, pairing
 from openclaw_sms.models import (
     Conversation,
     InboundState,
+    OptOutSource,
     OutboundMessage,
     PairingRequest,
     PartState,
@@ -33,6 +35,7 @@ PAGES = [
             "conversation",
             "pairingrequest",
             "allowedsender",
+            "optout",
             "smsaccount",
             "inboundmessage",
             "outboundmessage",
@@ -41,6 +44,8 @@ PAGES = [
         for page in ("changelist", "change")
     ),
     "openclaw_sms_auditevent_changelist",
+    "openclaw_sms_ownernotice_changelist",
+    "openclaw_sms_optout_add",
     "openclaw_sms_smsaccount_add",
     "openclaw_sms_allowedsender_add",
     "auth_user_changelist",
@@ -60,7 +65,9 @@ def row_keys(alice: Conversation, bob: PairingRequest, operator: User) -> dict[s
     """A row for each page, and a text that tries to be a program; collected before the browser starts."""
     text = received(alice.account, ALICE, ATTACK, InboundState.PARKED, Reason.AGENT_FAILED)
     part = sent(alice, ATTACK, PartState.UNCERTAIN, reason=Reason.UNCERTAIN, answers=text)
+    opt_out.suppress(alice.account_id, BOB, source=OptOutSource.OPERATOR, at=timezone.now(), reason=ATTACK)
     return {
+        "optout": alice.account.opt_outs.get().pk,
         "conversation": alice.pk,
         "pairingrequest": bob.pk,
         "allowedsender": alice.account.allowed_senders.get().pk,
