@@ -45,8 +45,9 @@ class OptOutForm(RowForm[OptOut]):
             raise forms.ValidationError({"number": "This number has already opted out."})
         return found
 
-    def validate_unique(self) -> None:
-        """The row may exist, of somebody who came back."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """The row may exist, of somebody who came back: not for the uniqueness of numbers. Who is out is refused."""
+        return {*super()._get_validation_exclusions(), "number"}  # type: ignore[misc]
 
 
 @admin.register(OptOut)
@@ -122,7 +123,6 @@ class OptOutAdmin(ReadOnlyAdmin[OptOut]):
             raise PermissionDenied
         answer = HttpResponse(content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = 'attachment; filename="opt-outs.csv"'
-        answer["Cache-Control"] = "no-store"
         table = list(opt_out.as_rows(opt_out.listed()))
         csv.writer(answer).writerows(table)
         audit.record("opt_out.exported", actor=operator(request), at=timezone.now(), rows=len(table) - 1)

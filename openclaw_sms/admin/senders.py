@@ -73,7 +73,6 @@ class SenderDecisions(ReadOnlyAdmin[Conversation]):
         )
         answer = JsonResponse(known, json_dumps_params={"indent": 2, "ensure_ascii": False})
         answer["Content-Disposition"] = f'attachment; filename="sender-{conversation.pk}.json"'
-        answer["Cache-Control"] = "no-store"
         return answer
 
     def _decidable(self, request: HttpRequest, pk: int) -> Conversation:
