@@ -13,8 +13,9 @@ the sender talk (`access.policy`, and `access.pairing` for strangers), what does
 that read as plain text (`text.plaintext`). The reply's parts (`text.segments`) are written in the transaction that
 finishes the turn.
 
-`messaging.outbox` posts the parts in order through `twilio.client`, each past `messaging.gate`; what happened to one whose answer never came is
-asked of Twilio by `messaging.reconcile`. Status callbacks come back through the same webhook to `messaging.delivery`.
+`messaging.outbox` posts the parts in order through `twilio.client`, each past `messaging.gate`; what happened to one
+whose answer never came is asked of Twilio by `messaging.reconcile`. Status callbacks come back through the same
+webhook to `messaging.delivery`.
 
 The same functions serve every door: the commands (`management`), the console (`admin`) and the webhook (`web`).
 `sandbox` is a pretend Twilio around all this, for a machine that has none.
