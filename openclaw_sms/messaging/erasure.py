@@ -112,7 +112,8 @@ def is_known(account_pk: int, number: str) -> bool:
     """Whether there is anything to erase."""
     texted = InboundMessage.objects.filter(account_id=account_pk, sender=number)
     talk = Conversation.objects.filter(account_id=account_pk, sender=number)
-    return any(rows.exists() for rows in (texted, talk, *_traces(account_pk, number)))
+    back = OptOut.objects.filter(account_id=account_pk, number=number, out=False)
+    return any(rows.exists() for rows in (texted, talk, back, *_traces(account_pk, number)))
 
 
 def _erase_sender(
@@ -148,7 +149,9 @@ def _forget_number(account_pk: int, number: str, received: list[int], conversati
     requests.update(sender=alias)
     InboundMessage.objects.filter(pk__in=received).update(sender=alias)
     AuditEvent.objects.filter(account_id=account_pk, subject=number).update(subject=alias)
-    OptOut.objects.filter(account_id=account_pk, number=number).update(sid="", reason="")
+    opt_outs = OptOut.objects.filter(account_id=account_pk, number=number)
+    opt_outs.filter(out=False).delete()
+    opt_outs.update(sid="", reason="")
     if conversation is not None:
         Conversation.objects.filter(pk=conversation.pk).update(sender=alias, flag="", flagged_at=None, flag_sid="")
 

@@ -217,6 +217,11 @@ class TestOneSender:
         assert (row.number, row.out, row.sid) == (cast.ALICE, True, "")
         assert opt_out.is_out(talk.account_id, cast.ALICE)
 
+    def test_of_who_came_back_not_even_that_is_kept(self, talk: Conversation, alice: Phone) -> None:
+        alice.texts("START")
+        erasure.sender(talk.account_id, cast.ALICE, actor=ANNA, now=timezone.now())
+        assert not OptOut.objects.exists()
+
     def test_comes_back_as_a_stranger(self, talk: Conversation, alice: Phone) -> None:
         erasure.sender(talk.account_id, cast.ALICE, actor=ANNA, now=timezone.now())
         alice.texts("START")
