@@ -149,6 +149,9 @@ SMS_WORKER_THREADS = environment.whole_number("SMS_WORKER_THREADS", 16)
 SMS_WEB_THREADS = environment.whole_number("SMS_WEB_THREADS", 8, least=2)
 SMS_SHUTDOWN_GRACE = timedelta(seconds=environment.whole_number("SMS_SHUTDOWN_GRACE", 25))
 
+# Days after which the words of texts are erased; 0 keeps them.
+SMS_RETENTION_DAYS = environment.whole_number("SMS_RETENTION_DAYS", 0, least=0)
+
 # --- Twilio and the agent ----------------------------------------------------------------------------------------
 
 TWILIO_API_BASE_URL = environment.text("TWILIO_API_BASE_URL", "https://api.twilio.com")

@@ -23,12 +23,16 @@ def of_country(account: Account, number: str) -> Reason:
 
 def of_strangers(account: Account, number: str, *, now: datetime) -> Reason:
     """Why `number` (E.164) draws no further text that it did not have to be approved for; NONE when it may."""
-    lately = OutboundMessage.objects.filter(
-        kind__in=TO_STRANGERS, created_at__gt=now - DAY, conversation__account_id=account.pk
-    )
-    if lately.filter(conversation__sender=number).count() >= account.pairing_replies_per_sender:
+    # All accounts' of the day, which the limits themselves keep few: by time they are found at once, by account not.
+    lately = OutboundMessage.objects.filter(kind__in=TO_STRANGERS, created_at__gt=now - DAY)
+    ours = [
+        sender
+        for account_pk, sender in lately.values_list("conversation__account__pk", "conversation__sender")
+        if account_pk == account.pk
+    ]
+    if ours.count(number) >= account.pairing_replies_per_sender:
         return Reason.PAIRING_SPENT_SENDER
-    return Reason.PAIRING_SPENT if lately.count() >= account.pairing_replies_per_day else Reason.NONE
+    return Reason.PAIRING_SPENT if len(ours) >= account.pairing_replies_per_day else Reason.NONE
 
 
 def of_replies(account: Account, conversation_pk: int, *, now: datetime) -> Reason:

@@ -1,13 +1,14 @@
 """The operator console: read everything, change rows only through `access`, `messaging` and the account form.
 
 Importing this package registers the pages, which is what Django's autodiscovery does. The layout: one module a room
-(accounts, access, conversations, messages, users), and what rooms share (components, decisions, thread, navigation).
+(accounts, access, conversations, messages, opt_outs, users), and what rooms share (components, decisions, senders,
+thread, navigation).
 """
 
 from django.contrib import admin
 
-from openclaw_sms.admin import access, accounts, channel, conversations, messages, stored_secrets, users
+from openclaw_sms.admin import access, accounts, channel, conversations, messages, opt_outs, stored_secrets, users
 
-__all__ = ["access", "accounts", "channel", "conversations", "messages", "stored_secrets", "users"]
+__all__ = ["access", "accounts", "channel", "conversations", "messages", "opt_outs", "stored_secrets", "users"]
 
 admin.site.index_title = "Console"

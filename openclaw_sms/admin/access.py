@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 
-from openclaw_sms.access import audit, pairing
+from openclaw_sms.access import audit, opt_out, pairing
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions
 from openclaw_sms.admin.components import (
@@ -201,6 +201,8 @@ class AllowedSenderAdmin(ConsoleAdmin[AllowedSender]):
         obj.added_by = operator(request).name
         super().save_model(request, obj, form, change)
         _tell_of("sender.added", obj, request)
+        if opt_out.is_out(obj.account_id, obj.number):
+            messages.warning(request, f"{obj.number} has opted out: they are not texted until they text START.")
 
     def delete_model(self, request: HttpRequest, obj: AllowedSender) -> None:
         _tell_of("sender.removed", obj, request)

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,13 +20,13 @@ from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions, thread
 from openclaw_sms.admin.components import (
     CompletedChangeList,
-    ReadOnlyAdmin,
     badge,
     may_decide,
     operator,
     settings_in_effect,
     snippet,
 )
+from openclaw_sms.admin.senders import SenderDecisions, standing
 from openclaw_sms.admin.thread import Position
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.messaging import manual
@@ -37,6 +37,7 @@ from openclaw_sms.models import (
     Conversation,
     InboundMessage,
     InboundState,
+    OptOut,
     OutboundMessage,
     OutboundPart,
     PairingRequest,
@@ -75,7 +76,7 @@ class Glance:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin[Conversation]):
+class ConversationAdmin(SenderDecisions):
     list_display = ("sender", "account", "last_text", "last_activity_at", "summary")
     list_filter = ("account", "last_activity_at")
     list_select_related = ("account",)
@@ -146,6 +147,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
         may_let_in = may_decide(request, PairingRequest)
         context = {
             **self.admin_site.each_context(request),
+            **standing(request, conversation),
             "opts": self.opts,
             "title": conversation.sender,
             "original": conversation,
@@ -213,8 +215,10 @@ def _glances(pks: list[int]) -> dict[int, Glance]:
         sent_at=Subquery(last_sent.values("created_at")[:1]),
         sent=Subquery(last_sent.values("text")[:1]),
         asked=Exists(asked.filter(state=PairingState.PENDING, expires_at__gt=timezone.now())),
-        parked=Exists(received.filter(state=InboundState.PARKED)),
-        undecided=Exists(parts.filter(state__in=UNDECIDED)),
+        parked=Exists(received.filter(state=InboundState.PARKED, erased_at__isnull=True)),
+        asked_to_stop=F("flag"),
+        out=Exists(OptOut.objects.filter(account=OuterRef("account"), number=OuterRef("sender"), out=True)),
+        undecided=Exists(parts.filter(state__in=UNDECIDED, message__erased_at__isnull=True)),
         at_work=Exists(received.filter(state__in=WAITING)),
         sending=Exists(parts.filter(state__in=UNSENT)),
     )
@@ -230,6 +234,10 @@ def _summary(row: Mapping[str, Any]) -> tuple[str, str]:
     """The most pressing thing first."""
     if row["parked"] or row["undecided"]:
         return "needs a decision", "act"
+    if row["asked_to_stop"]:
+        return "asked to stop?", "act"
+    if row["out"]:
+        return "opted out", "quiet"
     if row["asked"]:
         return "waits for approval", "act"
     if row["at_work"]:

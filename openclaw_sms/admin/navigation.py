@@ -24,6 +24,7 @@ EVERY_DAY = (
     Place("Conversations", "openclaw_sms.conversation", "forum"),
     Place("Pairing requests", "openclaw_sms.pairingrequest", "person_add"),
     Place("Allowed senders", "openclaw_sms.allowedsender", "group"),
+    Place("Opt-outs", "openclaw_sms.optout", "do_not_disturb_on"),
 )
 NOW_AND_THEN = (
     Place("Accounts", "openclaw_sms.smsaccount", "settings_phone"),
@@ -31,6 +32,7 @@ NOW_AND_THEN = (
     Place("Stored secrets", "openclaw_sms.storedsecret", "key"),
     Place("Texts received", "openclaw_sms.inboundmessage", "call_received"),
     Place("Texts sent", "openclaw_sms.outboundmessage", "call_made"),
+    Place("Notices to the owner", "openclaw_sms.ownernotice", "campaign"),
     Place("Audit trail", "openclaw_sms.auditevent", "history"),
     Place("Users", "auth.user", "manage_accounts"),
 )

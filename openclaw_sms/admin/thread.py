@@ -33,6 +33,7 @@ from openclaw_sms.twilio.errors import fault_for
 
 SHOWN_AT_ONCE = 200
 RECEIVED, SENT = 0, 1
+ERASED = "(erased)"
 
 INBOUND_TONES = {
     InboundState.RECEIVED: "busy",
@@ -98,6 +99,7 @@ class PartLine:
     sid: str
     why: str
     fix: str
+    again_at: datetime | None
     decisions: tuple[Decision, ...]
     help: str = ""
 
@@ -183,7 +185,7 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         position=Position(text.received_at, RECEIVED, text.pk),
         anchor=f"in-{text.pk}",
         received=True,
-        words=text.body,
+        words=text.body or (ERASED if text.erased_at else ""),
         status=str(state.label),
         tone=INBOUND_TONES.get(state, "quiet"),
         why=reason_of(text) if unanswered else "",
@@ -208,7 +210,7 @@ def _bubble_of_message(message: OutboundMessage, *, may_send: bool) -> Bubble:
 def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
     return PartLine(
         number=part.number,
-        words=part.body,
+        words=part.body or ERASED,
         status=status_of(part),
         tone=tone_of(part),
         tick=_tick(part),
@@ -217,6 +219,7 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
         sid=part.sid,
         why=failure_of(part),
         fix=fix_of(part),
+        again_at=part.next_attempt_at if part.state == PartState.QUEUED else None,
         decisions=tuple(decisions.on_part(part)) if may_send else (),
         help=help_address(part.reason or (NOT_DELIVERED if failure_of(part) else "")),
     )

@@ -18,6 +18,12 @@ from openclaw_sms.text import quiet_hours
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.text.quiet_hours import UnreadableQuietHours
 
+NEVER = {
+    Reason.SHORT_CODE: "it is a short code, which belongs to a machine.",
+    Reason.ALPHANUMERIC: "it is a name instead of a number.",
+    Reason.UNUSABLE_SENDER: "it is not a phone number.",
+    Reason.OWN_NUMBER: "it is one of this gateway's own numbers.",
+}
 # What no person asked for or wrote at that moment. Replies and texts by hand go out at any hour.
 KEEPS_QUIET = frozenset({OutboundKind.AUTOMATION, OutboundKind.OWNER})
 
@@ -50,7 +56,7 @@ def can_send(account: Account | None, to: str, kind: str, *, now: datetime) -> R
         return Refusal(Reason.ACCOUNT_UNAVAILABLE, str(Reason.ACCOUNT_UNAVAILABLE.label))
     reason = _never(account, to)
     if reason is not Reason.NONE:
-        return Refusal(reason, f"{mask(to)} cannot be texted: {reason.label}")
+        return Refusal(reason, f"{mask(to)} cannot be texted: {NEVER[reason]}")
     if opt_out.is_out(account.pk, to) and not (kind == OutboundKind.KEYWORD and account.answer_opt_out):
         return Refusal(Reason.OPTED_OUT, f"{mask(to)} has opted out; they can text START to be texted again.")
     return _quiet(account, to, now) if kind in KEEPS_QUIET and account.quiet_hours else None

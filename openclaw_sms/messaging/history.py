@@ -9,13 +9,17 @@ def before(text: InboundMessage, *, turns: int) -> tuple[Turn, ...]:
     if turns < 1:
         return ()
     answered = InboundMessage.objects.filter(
-        account_id=text.account_id, sender=text.sender, state=InboundState.ANSWERED, pk__lt=text.pk
+        account_id=text.account_id,
+        sender=text.sender,
+        state=InboundState.ANSWERED,
+        pk__lt=text.pk,
+        erased_at__isnull=True,
     ).order_by("-pk")[:turns]
     asked = list(reversed(answered))
     replies = dict(
-        OutboundMessage.objects.filter(in_reply_to__in=asked, kind=OutboundKind.REPLY).values_list(
-            "in_reply_to_id", "text"
-        )
+        OutboundMessage.objects.filter(
+            in_reply_to__in=asked, kind=OutboundKind.REPLY, erased_at__isnull=True
+        ).values_list("in_reply_to_id", "text")
     )
     spoken: list[Turn] = []
     for earlier in asked:

@@ -29,6 +29,7 @@ from openclaw_sms.messaging import lease, notices, outbox, queue, reconcile, tra
 from openclaw_sms.messaging.heartbeat import Heartbeat
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
+from openclaw_sms.messaging.retention import Housekeeping
 from openclaw_sms.messaging.turn import Turn
 from openclaw_sms.models import UNSENT, WAITING, Conversation, InboundMessage, OutboundPart, PartState
 from openclaw_sms.twilio.client import refuse_insecure
@@ -285,13 +286,14 @@ class Worker:
         time.sleep(0.05)  # from the queue into the thread's hand
 
     def _sweep(self) -> None:
-        sweep = Sweep()
+        sweep, housekeeping = Sweep(), Housekeeping()
         while not stopping[Lane.TURN].is_set():
             close_old_connections()
             try:
                 self._heartbeat.beat(timezone.now())
                 sweep.once(timezone.now())
                 notices.wake_if_due(timezone.now())
+                housekeeping.once(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())

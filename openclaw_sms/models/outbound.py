@@ -58,7 +58,7 @@ class OutboundMessage(models.Model):
         indexes = [
             models.Index(fields=["conversation", "created_at"], name="outbound_thread"),
             # what strangers have cost in a day
-            models.Index(fields=["created_at"], condition=Q(kind__in=TO_STRANGERS), name="outbound_to_strangers"),
+            models.Index(fields=["kind", "created_at"], name="outbound_by_kind"),
             # retention: the oldest texts that still have their words
             models.Index(fields=["created_at"], condition=Q(erased_at__isnull=True), name="outbound_not_erased"),
         ]

@@ -11,13 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from openclaw_sms.access import audit
+from openclaw_sms.access import audit, opt_out
 from openclaw_sms.models import (
     AllowedSender,
     ChannelSettings,
     Conversation,
     InboundMessage,
     InboundState,
+    OptOutSource,
+    OwnerNotice,
     PairingRequest,
     PartState,
     Reason,
@@ -25,7 +27,7 @@ from openclaw_sms.models import (
     SmsAccount,
     StoredSecret,
 )
-from tests.admin.conftest import ALICE, ENV_TOKEN, OLD_TOKEN, TOKEN, asked, received, sent
+from tests.admin.conftest import ALICE, ENV_TOKEN, MALLORY, OLD_TOKEN, TOKEN, asked, received, sent
 
 admin.autodiscover()
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -54,6 +56,8 @@ def somebody_of_each(alice: Conversation, bob: PairingRequest) -> None:
     Group.objects.create(name="operators")
     ChannelSettings.objects.create(id=1, auth_token=TOKEN, api_key_secret=OLD_TOKEN)
     StoredSecret.objects.create(name="MY_TOKEN", value=TOKEN, updated_at=timezone.now())
+    opt_out.suppress(alice.account_id, MALLORY, source=OptOutSource.KEYWORD, at=timezone.now())
+    OwnerNotice.objects.create(account=alice.account, key="test", sentence="test", at=timezone.now())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -87,11 +91,13 @@ def test_sidebar_leads_everywhere_and_counts_who_waits(console: Client, bob: Pai
         "Conversations",
         "Pairing requests",
         "Allowed senders",
+        "Opt-outs",
         "Accounts",
         "Channel settings",
         "Stored secrets",
         "Texts received",
         "Texts sent",
+        "Notices to the owner",
         "Audit trail",
         "Users",
     ]
@@ -148,6 +154,8 @@ def fill(account: SmsAccount, count: int) -> None:
         SmsAccount.objects.create(account_id=f"account-{number}", webhook_path=f"/hooks/{number}")
         StoredSecret.objects.create(name=f"TOKEN_{account.pk}_{count}_{number}", value="v", updated_at=timezone.now())
         audit.record("test", actor=audit.GATEWAY, at=timezone.now(), account_id=account.pk, subject=sender)
+        opt_out.suppress(account.pk, sender, source=OptOutSource.KEYWORD, at=timezone.now())
+        OwnerNotice.objects.create(account=account, key=sender, sentence="test", at=timezone.now())
 
 
 def talk(conversation: Conversation, count: int) -> None:

@@ -11,10 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from openclaw_sms.access import pairing
+from openclaw_sms.access import opt_out, pairing
 from openclaw_sms.models import (
     Conversation,
     InboundState,
+    OptOutSource,
     OutboundMessage,
     PairingRequest,
     PartState,
@@ -38,6 +39,7 @@ PAGES = [
             "conversation",
             "pairingrequest",
             "allowedsender",
+            "optout",
             "smsaccount",
             "storedsecret",
             "inboundmessage",
@@ -47,6 +49,8 @@ PAGES = [
         for page in ("changelist", "change")
     ),
     "openclaw_sms_auditevent_changelist",
+    "openclaw_sms_ownernotice_changelist",
+    "openclaw_sms_optout_add",
     "openclaw_sms_smsaccount_add",
     "openclaw_sms_channelsettings_add",
     "openclaw_sms_storedsecret_add",
@@ -69,7 +73,9 @@ def row_keys(alice: Conversation, bob: PairingRequest, operator: User) -> dict[s
     text = received(alice.account, ALICE, ATTACK, InboundState.PARKED, Reason.AGENT_FAILED)
     stored = StoredSecret.objects.create(name="MY_TOKEN", value=TOKEN, updated_at=timezone.now())
     part = sent(alice, ATTACK, PartState.UNCERTAIN, reason=Reason.UNCERTAIN, answers=text)
+    opt_out.suppress(alice.account_id, BOB, source=OptOutSource.OPERATOR, at=timezone.now(), reason=ATTACK)
     return {
+        "optout": alice.account.opt_outs.get().pk,
         "conversation": alice.pk,
         "pairingrequest": bob.pk,
         "allowedsender": alice.account.allowed_senders.get().pk,

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -371,6 +373,39 @@ class TestQuietHours:
         with at(NIGHT):
             call_command("message", "send", "--target", NEW_YORKER, "--message", "report", "--automated")
         assert "it goes out at 2026-06-10 12:00 UTC" in capsys.readouterr().out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_owner_is_told_once_by_many_workers_at_once(account: Account, twilio: PretendTwilio) -> None:
+    SmsAccount.objects.update(owner_numbers=["+15550004444"])
+    told = accounts.choose(None)
+
+    def tell(_: int) -> bool:
+        try:
+            return owner.tell_once(told, "k", "owner_reply_cap", account=told.id)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as workers:
+        assert sorted(workers.map(tell, range(8))) == [False] * 7 + [True]
+    assert OutboundMessage.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stop_and_start_at_once_leave_one_row_and_every_word_on_the_record(account: Account) -> None:
+    now = timezone.now()
+
+    def say(turn: int) -> bool:
+        change = opt_out.suppress if turn % 2 else opt_out.restore
+        try:
+            return change(account.pk, cast.ALICE, source=OptOutSource.KEYWORD, at=now + timedelta(seconds=turn))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as workers:
+        won = sum(workers.map(say, range(16)))
+    assert opt_out.is_out(account.pk, cast.ALICE)  # the last word was a stop
+    assert opt_out.history(account.pk, cast.ALICE).count() == won
 
 
 # --- the owner --------------------------------------------------------------------------------------------------
