@@ -23,10 +23,10 @@ TWILIO_VARIABLES = {
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
-    accounts.forget()
+    accounts.start_over()
     worker.agent.cache_clear()
     yield
-    accounts.forget()
+    accounts.start_over()
     worker.agent.cache_clear()
 
 

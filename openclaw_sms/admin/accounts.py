@@ -115,6 +115,7 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
 
     def save_model(self, request: HttpRequest, obj: SmsAccount, form: Form, change: bool) -> None:
         changed = form.changed_settings() if isinstance(form, AccountForm) else []
+        obj.declared = True
         super().save_model(request, obj, form, change)
         if changed or not change:
             audit.record(

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 
-from openclaw_sms.config import accounts
+from openclaw_sms.config import accounts, watch
 from openclaw_sms.config.accounts import Account, Accounts
 from openclaw_sms.messaging.worker import Worker
 
@@ -58,7 +58,8 @@ class Gateway:
 
         `ready` is called once requests are answered.
         """
-        known = accounts.load()
+        known = accounts.current()
+        watch.start()
         self._worker.start()
         announce(known)
         logger.info("gateway.listening address=%s console=%s/admin/", self._address, self._address)

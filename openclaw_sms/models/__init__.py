@@ -1,7 +1,7 @@
 """What is stored, and which changes of it are legal. When a change happens is decided above, never in `save()`."""
 
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
-from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
+from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SecretProvider, SmsAccount
 from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
@@ -31,6 +31,7 @@ __all__ = [
     "PairingState",
     "PartState",
     "Reason",
+    "SecretProvider",
     "SenderSource",
     "SmsAccount",
 ]

@@ -10,7 +10,7 @@ from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from openclaw_sms.config import accounts
-from openclaw_sms.models import AllowedSender, AuditEvent, SenderSource, SmsAccount
+from openclaw_sms.models import AuditEvent, SmsAccount
 from tests.admin.conftest import ACCOUNT_SID, ENV_TOKEN, OLD_TOKEN, TOKEN
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class TestTheForm:
         assert console.post(page_of(account), opened).status_code == 302
 
     def test_knows_a_star_of_the_accounts_own(self, console: Client, account: SmsAccount) -> None:
-        AllowedSender.objects.create(account=account, number="*", source=SenderSource.CONFIG)
+        SmsAccount.objects.filter(pk=account.pk).update(allow_from=["*"])
 
         assert console.post(page_of(account), filled_in(account, dm_policy="open")).status_code == 302
 
