@@ -222,7 +222,7 @@ def load() -> Accounts:
     for row in rows:
         own = env if row.account_id == owner else AccountEnvironment()
         account = _resolve(row, channel, own, listed.get(row.pk, ()))
-        if _is_listed(row, account):
+        if _is_listed(row, channel, account):
             accounts.append(account)
     return _index(accounts, unreadable, normalise_id(channel.default_account or ""))
 
@@ -242,7 +242,7 @@ def _rows() -> tuple[list[SmsAccount], list[str]]:
     return rows, unreadable
 
 
-def _is_listed(row: SmsAccount, account: Account) -> bool:
+def _is_listed(row: SmsAccount, channel: ChannelSettings, account: Account) -> bool:
     """The sandbox's account exists only while the sandbox is on, an undeclared `default` only while something is set
     for it, a removed account not at all.
 
@@ -253,7 +253,7 @@ def _is_listed(row: SmsAccount, account: Account) -> bool:
     if row.declared or account.id != DEFAULT_ID:
         return row.declared
     said = (account.account_sid, account.auth_token, account.from_number, account.messaging_service_sid)
-    return any(said)
+    return any(said) or any(level.auth_token_ref for level in (row, channel))
 
 
 def _listed_senders() -> dict[int, list[str]]:

@@ -62,6 +62,8 @@ def _fault(error: pyjson5.Json5DecoderException) -> str:
     message = str(error.args[0])
     if isinstance(error, pyjson5.Json5NestingTooDeep):
         return f"more than {_DEEPEST} levels deep"
+    if "NumericLiteral" in message:
+        return "this number cannot be read"
     if isinstance(error, pyjson5.Json5EOF):
         unclosed = re.search(r"Unclosed b'(\w+)'", message)
         return f"this {unclosed[1].lower()} is not closed" if unclosed else "there is nothing in it"

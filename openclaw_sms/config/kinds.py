@@ -20,6 +20,8 @@ Kind = Callable[[Any], Any]
 
 # What `config get` prints for a secret. Written back, it would become the secret.
 MASK = "***"
+LONGEST_NUMBER = 15  # digits, by E.164
+SHORTEST_BARE_NUMBER = 11  # digits: a national number of ten and a country code
 LARGEST_WHOLE_NUMBER = 2**31 - 1  # the column's
 _QUIET_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
@@ -82,11 +84,11 @@ def whole_number(least: int, most: int = LARGEST_WHOLE_NUMBER, example: int | No
     return read
 
 
-def number_above_zero(most: float | None = None) -> Kind:
-    bounds = "above 0" if most is None else f"above 0, at most {most:g}"
+def number_above_zero(most: float = LARGEST_WHOLE_NUMBER) -> Kind:
+    bounds = "above 0" if most == LARGEST_WHOLE_NUMBER else f"above 0, at most {most:g}"
 
     def read(value: Any) -> float:
-        if not _is_number(value) or value <= 0 or (most is not None and value > most):
+        if not _is_number(value) or not 0 < value <= most:
             raise Unfit(f"must be a number {bounds}")
         return float(value)
 
@@ -183,7 +185,9 @@ def quiet_hours(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _each(value: Any, read: Kind) -> list[str]:
@@ -208,11 +212,17 @@ def _listed_number(entry: Any) -> str:
 def _digits(value: float) -> str:
     """A number that was written without quotes. JSON5 takes `+1555…` and `1555…` for the same: the + is ours to add.
 
-    Where a default region is set, its numbers are what is meant by digits alone.
+    Where a default region is set, its numbers are what is meant by digits alone. Without one, ten digits may as well
+    be a number that lacks its country code, and would become somebody else's.
     """
-    if value != int(value) or value < 0:
+    if value != int(value) or not 0 < value < 10**LONGEST_NUMBER:
         raise Unfit("is not a phone number; write + and the country code, then the rest of the number, in quotes")
-    return str(int(value)) if settings.SMS_DEFAULT_REGION else f"+{int(value)}"
+    digits = str(int(value))
+    if settings.SMS_DEFAULT_REGION:
+        return digits
+    if len(digits) < SHORTEST_BARE_NUMBER:
+        raise Unfit("may lack its country code; write + and the country code, then the rest of the number, in quotes")
+    return f"+{digits}"
 
 
 def _number(written: str) -> str:

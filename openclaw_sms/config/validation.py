@@ -15,6 +15,7 @@ from openclaw_sms.config.accounts import DEFAULT_ID, SANDBOX_ID, normalise_id
 from openclaw_sms.config.kinds import Unfit
 from openclaw_sms.config.paths import MEDIA, normalise_path
 from openclaw_sms.config.schema import ACCOUNTS, DEFAULT_ACCOUNT, ENABLED, KEYS, ROOT
+from openclaw_sms.config.sources import AccountEnvironment
 from openclaw_sms.models import ANYONE, DmPolicy
 
 Document = dict[str, Any]
@@ -91,19 +92,29 @@ def environments_account(document: Document) -> str:
 
 
 def served_paths(document: Document) -> Iterator[tuple[str, str]]:
-    """The normalised webhook path of each account that is switched on."""
+    """The normalised webhook path of each account that is switched on.
+
+    `default` without an entry counts once it is complete: a top level with what its accounts share is none.
+    """
     channel = document["channels"]["sms"]
+    entries = channel.get(ACCOUNTS, {})
     if channel.get(ENABLED) is False:
         return
     owner = environments_account(document)
     for account_id in listed(document):
-        account = channel.get(ACCOUNTS, {}).get(account_id, {})
-        if account.get(ENABLED) is False:
+        env = sources.account_environment(accounts.default_region()) if account_id == owner else AccountEnvironment()
+        account = {**channel, **entries.get(account_id, {})}
+        if account.get(ENABLED) is False or (account_id not in entries and not _is_complete(account, env)):
             continue
-        path = account.get("webhookPath", channel.get("webhookPath"))
-        if path is None and account_id == owner:
-            path = sources.account_environment(accounts.default_region()).webhook_path
-        yield account_id, normalise_path(path or "")
+        yield account_id, normalise_path(account.get("webhookPath", env.webhook_path))
+
+
+def _is_complete(account: Mapping[str, Any], env: AccountEnvironment) -> bool:
+    """Whether it could send. Source: the reference channel's "configured"."""
+    number = account.get("fromNumber", env.from_number)
+    service = account.get("messagingServiceSid", env.messaging_service_sid)
+    token = account.get("authToken", env.auth_token)
+    return bool(account.get("accountSid", env.account_sid) and token and (number or service))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
