@@ -290,7 +290,7 @@ def _resolve(
         api_key_sid=said("api_key_sid", env.api_key_sid).strip(),
         api_key_secret=said("api_key_secret", env.api_key_secret).strip(),
         shared_keys=env.shared_keys,
-        from_number=said("from_number", env.from_number),
+        from_number=said("from_number", env.from_number).strip(),
         messaging_service_sid=said("messaging_service_sid", env.messaging_service_sid).strip(),
         default_to=said("default_to"),
         webhook_path=normalise_path(said("webhook_path", env.webhook_path)),
