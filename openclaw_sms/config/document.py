@@ -3,8 +3,7 @@
 A stored secret stands in the document as itself. Whoever prints a document prints `masked` values.
 """
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.db.models import Model, ProtectedError
 
+from openclaw_sms.config import providers, secret_ref
 from openclaw_sms.config.accounts import DEFAULT_ID, SANDBOX_ID
 from openclaw_sms.config.kinds import MASK, UNREADABLE
 from openclaw_sms.config.schema import ACCOUNTS, DEFAULT_ACCOUNT, ENABLED, KEYS, ROOT, Key
@@ -19,6 +19,7 @@ from openclaw_sms.config.validation import Document
 from openclaw_sms.models import AccountSettings, ChannelSettings, SecretProvider, SmsAccount
 from openclaw_sms.models.fields import WrongEncryptionKey
 
+PROVIDER_KEYS = ("source", *(name for keys in providers.KEYS.values() for name in keys))
 SECRET_COLUMNS = tuple(key.column for key in KEYS.values() if key.secret)
 
 
@@ -34,7 +35,8 @@ def stored() -> Document:
             sms[DEFAULT_ACCOUNT] = channel.default_account
     if entries := dict(_entries()):
         sms[ACCOUNTS] = entries
-    return {"channels": {"sms": sms}, "secrets": {"providers": copy.deepcopy(dict(secret_providers()))}}
+    named = {name: _in_order(each, PROVIDER_KEYS) for name, each in secret_providers().items()}
+    return {"channels": {"sms": sms}, "secrets": {"providers": named}}
 
 
 def secret_providers() -> Mapping[str, Mapping[str, Any]]:
@@ -111,11 +113,16 @@ def _level(row: AccountSettings) -> dict[str, Any]:
 
 def _stored_value(row: AccountSettings, key: Key) -> Any:
     if key.ref_column and (ref := getattr(row, key.ref_column)) is not None:
-        return ref
+        return _in_order(ref, secret_ref.FIELDS)
     try:
         return getattr(row, key.column)  # a deferred secret is read here, alone
     except WrongEncryptionKey:
         return UNREADABLE
+
+
+def _in_order(settings: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """`settings` as people write them: PostgreSQL keeps an object's keys in an order of its own."""
+    return {name: settings[name] for name in (*order, *settings) if name in settings}
 
 
 def _columns(was: Mapping[str, Any], now_is: Mapping[str, Any]) -> dict[str, Any]:
