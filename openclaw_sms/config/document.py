@@ -63,17 +63,16 @@ def store(before: Document, after: Document, *, now: datetime) -> None:
 
 
 def leaves(document: Document) -> Iterator[tuple[str, Any]]:
-    """Each setting with its whole path; an account or a provider without any stands for itself."""
+    """Each setting with its whole path; and each account and provider, as `{}` before its settings: it is there."""
     sms = document["channels"]["sms"]
     for name, value in sms.items():
         if name != ACCOUNTS:
             yield f"{ROOT}.{name}", value
-    groups = [(f"{ROOT}.{ACCOUNTS}", sms.get(ACCOUNTS, {})), ("secrets.providers", document["secrets"]["providers"])]
+    groups = [(f"{ROOT}.{ACCOUNTS}", sms.get(ACCOUNTS, {})), (providers.ROOT, document["secrets"]["providers"])]
     for path, group in groups:
         for name, settings in group.items():
+            yield f"{path}.{name}", {}
             yield from ((f"{path}.{name}.{key}", value) for key, value in settings.items())
-            if not settings:
-                yield f"{path}.{name}", {}
 
 
 def masked(path: str, value: Any) -> Any:
@@ -81,7 +80,7 @@ def masked(path: str, value: Any) -> Any:
     name = path.rpartition(".")[2]
     if value is UNREADABLE:
         return MASK
-    if path.startswith("secrets.providers."):
+    if path.startswith(f"{providers.ROOT}."):
         return dict.fromkeys(value, MASK) if name == "env" and isinstance(value, dict) else value
     if name in KEYS and KEYS[name].secret:
         return value if isinstance(value, dict) or not value else MASK

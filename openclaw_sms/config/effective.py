@@ -63,11 +63,10 @@ def tree() -> Tree:
     entries = channel.settings.get(ACCOUNTS, {})
     top = _account("" if DEFAULT_ID in entries else DEFAULT_ID, [channel], found)
     top[DEFAULT_ACCOUNT] = _own(channel, DEFAULT_ACCOUNT, "")
-    if entries:
-        top[ACCOUNTS] = {
-            name: _account(name, [Level(f"{ROOT}.{ACCOUNTS}.{name}", entry), channel], found)
-            for name, entry in entries.items()
-        }
+    top[ACCOUNTS] = {
+        name: _account(name, [Level(f"{ROOT}.{ACCOUNTS}.{name}", entry), channel], found)
+        for name, entry in entries.items()
+    }
     return {"channels": {"sms": top}, "secrets": {"providers": _providers(found.stored)}}
 
 
@@ -196,10 +195,10 @@ def _own(level: Level, name: str, default: Any) -> Setting:
 def _with_implicit_default(found: Tree) -> Tree:
     """The account `default` without an entry is the channel's own level; asked for by name, it is there."""
     top = found["channels"]["sms"]
-    if DEFAULT_ID in top.get(ACCOUNTS, {}) or DEFAULT_ID not in accounts.load().by_id:
+    if DEFAULT_ID in top[ACCOUNTS] or DEFAULT_ID not in accounts.load().by_id:
         return found
     implicit = {name: each for name, each in top.items() if name not in (ACCOUNTS, DEFAULT_ACCOUNT)}
-    return {**found, "channels": {"sms": {**top, ACCOUNTS: {**top.get(ACCOUNTS, {}), DEFAULT_ID: implicit}}}}
+    return {**found, "channels": {"sms": {**top, ACCOUNTS: {**top[ACCOUNTS], DEFAULT_ID: implicit}}}}
 
 
 def _providers(stored: Document) -> Tree:

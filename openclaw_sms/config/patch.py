@@ -37,14 +37,15 @@ class Change:
     def __str__(self) -> str:
         """For people: `~ channels.sms.dmPolicy: "pairing" → "allowlist"`. Secrets are masked."""
         if self.before is ABSENT:
-            return f"+ {self.path}: {self._shown(self.after)}"
+            return f"+ {self.path}{self._shown(self.after)}"
         if self.after is ABSENT:
-            return f"- {self.path}: {self._shown(self.before)}"
+            return f"- {self.path}{self._shown(self.before)}"
         before, after = self._shown(self.before), self._shown(self.after)
-        return f"~ {self.path}: {before} → {'another value' if before == after else after}"
+        return f"~ {self.path}{before} → {'another value' if before == after else after.removeprefix(': ')}"
 
     def _shown(self, value: Any) -> str:
-        return json5.one_line(document.masked(self.path, value))
+        """An account's or a provider's own line has no value: it is there, or it is not."""
+        return "" if value == {} else f": {json5.one_line(document.masked(self.path, value))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,5 @@ def _differences(before: Document, after: Document) -> Iterator[Change]:
     was, now_is = dict(document.leaves(before)), dict(document.leaves(after))
     for path in dict.fromkeys([*was, *now_is]):
         change = Change(path, was.get(path, ABSENT), now_is.get(path, ABSENT))
-        if change.before != change.after and not _stands_for_others(change, [*was, *now_is]):
+        if change.before != change.after:
             yield change
-
-
-def _stands_for_others(change: Change, paths: list[str]) -> bool:
-    """An account without settings is itself a line; where it gains or loses its first one, that line says enough."""
-    return {} in (change.before, change.after) and any(path.startswith(f"{change.path}.") for path in paths)

@@ -183,8 +183,9 @@ class TestAnAccount:
             apply(sms(accounts={"Support Team": {}, "support-team": {}}))
 
     def test_that_is_removed_is_gone_when_nothing_hangs_on_it(self) -> None:
-        apply(sms(accounts={"support": COMPLETE}))
-        apply(sms(accounts={"support": None}))
+        apply(sms(accounts={"support": {"name": "x"}}))
+        said = lines(apply(sms(accounts={"support": None})))
+        assert said == ["- channels.sms.accounts.support", '- channels.sms.accounts.support.name: "x"']
         assert not SmsAccount.objects.exists()
 
     def test_that_is_removed_keeps_its_conversations_and_nothing_else(self) -> None:
@@ -238,7 +239,7 @@ class TestAnAccount:
         assert accounts.load().by_id["default"].serves_webhook
 
     def test_without_settings_is_an_account(self) -> None:
-        assert lines(apply(sms(accounts={"default": {}}))) == ["+ channels.sms.accounts.default: {}"]
+        assert lines(apply(sms(accounts={"default": {}}))) == ["+ channels.sms.accounts.default"]
         assert list(accounts.load().by_id) == ["default"]
         assert lines(apply(sms(accounts={"default": {"name": "x"}}))) == ['+ channels.sms.accounts.default.name: "x"']
 

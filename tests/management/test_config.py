@@ -43,6 +43,7 @@ class TestPatch:
         assert event.detail == {
             "paths": [
                 "channels.sms.authToken",
+                "channels.sms.accounts.support",
                 "channels.sms.accounts.support.fromNumber",
                 "channels.sms.accounts.support.webhookPath",
             ]
