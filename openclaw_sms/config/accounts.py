@@ -150,7 +150,7 @@ def choose(account_id: str | None) -> Account:
         if accounts.default is None:
             raise NoAccount(
                 "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, "
-                "or add one in the console under Accounts."
+                "or add one with `manage.py config patch`, or in the console under Accounts."
             )
         return accounts.default
     wanted = normalise_id(account_id)
@@ -349,6 +349,7 @@ class _Cache:
         self._accounts: Accounts | None = None
         self._last: Accounts | None = None  # also after `forget`: what a change is told against
         self._stale_at = 0.0
+        self._trouble = ""
 
     def get(self) -> Accounts:
         known = self._accounts
@@ -370,18 +371,29 @@ class _Cache:
         except (DatabaseFailure, ConfigurationError, ImproperlyConfigured) as error:
             if known is None:
                 raise
-            logger.error("accounts.not_reloaded error=%s", type(error).__name__)
+            self._tell_of(error)
             return known
+        if self._trouble:
+            logger.info("accounts.reloaded")
+        self._trouble = ""
         if self._last is not None:
             changes.tell(self._last, loaded)
         self._last = loaded
         return loaded
+
+    def _tell_of(self, error: Exception) -> None:
+        """Once for each trouble, however long it lasts. A database's own words may hold an address."""
+        reason = type(error).__name__ if isinstance(error, DatabaseFailure) else str(error)
+        if reason != self._trouble:
+            logger.error("accounts.not_reloaded reason=%r", reason)
+        self._trouble = reason
 
     def forget(self) -> None:
         self._accounts = None
 
     def start_over(self) -> None:
         self._accounts = self._last = None
+        self._trouble = ""
 
 
 _cache = _Cache()

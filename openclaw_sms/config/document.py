@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.db.models import Model, ProtectedError
 
-from openclaw_sms.config import providers, secret_ref
+from openclaw_sms.config import providers
 from openclaw_sms.config.accounts import DEFAULT_ID, SANDBOX_ID
-from openclaw_sms.config.kinds import MASK, UNREADABLE
+from openclaw_sms.config.kinds import MASK, REF_FIELDS, UNREADABLE
 from openclaw_sms.config.schema import ACCOUNTS, DEFAULT_ACCOUNT, ENABLED, KEYS, ROOT, Key
 from openclaw_sms.config.validation import Document
 from openclaw_sms.models import AccountSettings, ChannelSettings, SecretProvider, SmsAccount
@@ -112,7 +112,7 @@ def _level(row: AccountSettings) -> dict[str, Any]:
 
 def _stored_value(row: AccountSettings, key: Key) -> Any:
     if key.ref_column and (ref := getattr(row, key.ref_column)) is not None:
-        return _in_order(ref, secret_ref.FIELDS)
+        return _in_order(ref, REF_FIELDS)
     try:
         return getattr(row, key.column)  # a deferred secret is read here, alone
     except WrongEncryptionKey:

@@ -20,6 +20,7 @@ Kind = Callable[[Any], Any]
 
 # What `config get` prints for a secret. Written back, it would become the secret.
 MASK = "***"
+REF_FIELDS = ("source", "provider", "id")
 LONGEST_NUMBER = 15  # digits, by E.164
 SHORTEST_BARE_NUMBER = 11  # digits: a national number of ten and a country code
 LARGEST_WHOLE_NUMBER = 2**31 - 1  # the column's
@@ -129,7 +130,7 @@ def secret_or_ref(value: Any) -> str | dict[str, str] | Unreadable:
         ref = secret_ref.parse(value)
     except ConfigurationError as error:
         raise Unfit(f"is not a usable SecretRef: {str(error).rstrip('.')}") from None
-    return {"source": ref.source, "provider": ref.provider, "id": ref.id}
+    return {field: getattr(ref, field) for field in REF_FIELDS}
 
 
 def phone_number(value: Any) -> str:

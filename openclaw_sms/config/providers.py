@@ -3,15 +3,16 @@
 Keys, types and sources are the reference channel's.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from openclaw_sms.config import kinds
 from openclaw_sms.config.kinds import Kind, Unfit
-from openclaw_sms.config.secret_ref import PROVIDER
 
 ROOT = "secrets.providers"
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 LONGEST = 4096  # a path's, and an argument's
 DAY_IN_MS = 24 * 60 * 60 * 1000
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes
@@ -74,7 +75,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {"file": ("path",), "exec": ("command",)
 def read(name: str, value: Any) -> tuple[dict[str, Any], list[str]]:
     """One provider's settings as they are stored, and a sentence for each of them that cannot be used."""
     path = f"{ROOT}.{name}"
-    if not PROVIDER.fullmatch(name):
+    if not NAME.fullmatch(name):
         return {}, [f"{path}: a provider's name is small letters, digits, _ and -, and begins with a letter."]
     source = value.get("source") if isinstance(value, dict) else None
     if not isinstance(source, str) or source not in KEYS:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from openclaw_sms.config import accounts, kinds, providers, sources
 from openclaw_sms.config.accounts import DEFAULT_ID, SANDBOX_ID, normalise_id
 from openclaw_sms.config.kinds import Unfit
@@ -70,6 +72,8 @@ def notes(document: Document) -> Iterator[str]:
     wanted = channel.get(DEFAULT_ACCOUNT, "")
     if wanted and wanted not in listed(document):
         yield f"{ROOT}.{DEFAULT_ACCOUNT} names {wanted}, and there is no such account."
+    if settings.SMS_SANDBOX and listed(document):
+        yield "The sandbox is on, so texts go to its pretend Twilio; `manage.py sandbox off` ends that."
 
 
 def listed(document: Document) -> list[str]:

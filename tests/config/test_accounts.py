@@ -1,5 +1,6 @@
 """What an account's settings finally are."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -336,9 +337,17 @@ def test_one_unreadable_secret_stops_one_account(settings: Settings) -> None:
     assert known.conflicts[0].startswith("Account a: A stored secret cannot be decrypted")
 
 
-def test_settings_that_break_while_running_leave_what_was_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_break_while_running_leave_what_was_known(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=accounts.__name__)
     named("a")
     before = accounts.current()
-    accounts._cache._stale_at = 0.0
     monkeypatch.setenv("SMS_TEXT_CHUNK_LIMIT", "0")
-    assert accounts.current() is before
+    for _ in range(3):
+        accounts._cache._stale_at = 0.0
+        assert accounts.current() is before
+    monkeypatch.delenv("SMS_TEXT_CHUNK_LIMIT")
+    accounts._cache._stale_at = 0.0
+    assert accounts.current() is not before
+    assert [message.split()[0] for message in caplog.messages] == ["accounts.not_reloaded", "accounts.reloaded"]

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_sms.config import json5
@@ -58,11 +58,13 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 def test_what_is_written_is_read_again(value: object) -> None:
     assert json5.parse(json5.one_line(value), name="f") == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_worse_than_refused(text: str) -> None:
     with suppress(BadSyntax):

@@ -1,10 +1,13 @@
 """Merging a patch, and applying it: all of it, or nothing."""
 
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
@@ -56,6 +59,7 @@ objects = st.recursive(
 )
 
 
+@hypothesis_settings(deadline=None)
 @given(objects, objects)
 def test_a_patch_applied_twice_changes_no_more(target: Any, change: Any) -> None:
     once = patch.merged(target, change)
@@ -242,6 +246,35 @@ class TestAnAccount:
         assert lines(apply(sms(accounts={"default": {}}))) == ["+ channels.sms.accounts.default"]
         assert list(accounts.load().by_id) == ["default"]
         assert lines(apply(sms(accounts={"default": {"name": "x"}}))) == ['+ channels.sms.accounts.default.name: "x"']
+
+
+def test_beside_the_sandbox_a_note_says_where_texts_go(settings: Settings) -> None:
+    settings.SMS_SANDBOX = {"account_sid": "AC"}
+    assert "sandbox off" in apply(sms(**COMPLETE)).notes[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_patches_at_once_each_is_merged_into_what_the_other_left() -> None:
+    start = threading.Barrier(2)
+    outcomes: list[str] = []
+
+    def add(account_id: str) -> None:
+        start.wait()
+        try:
+            apply(sms(accounts={account_id: {"webhookPath": "/same"}}))
+            outcomes.append("applied")
+        except Refused as refused:
+            outcomes.append("refused" if "/same" in str(refused) else str(refused))
+        finally:
+            connection.close()
+
+    owners = [threading.Thread(target=add, args=(account_id,)) for account_id in ("a", "b")]
+    for owner in owners:
+        owner.start()
+    for owner in owners:
+        owner.join()
+    assert sorted(outcomes) == ["applied", "refused"]
+    assert SmsAccount.objects.count() == 1
 
 
 def test_providers_of_secrets_are_kept_and_handed_out() -> None:

@@ -1,7 +1,7 @@
 """Webhook paths: any shape, one spelling, and none of the gateway's own."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_sms.config import paths
@@ -55,6 +55,7 @@ def test_what_cannot_be_served_is_refused(raw: str, why: str) -> None:
         paths.refuse_unusable(raw)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_a_usable_path_never_reaches_the_gateways_own(raw: str) -> None:
     try:

@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from openclaw_sms.config import accounts, validation
@@ -322,3 +325,32 @@ def test_an_unusable_variable_is_named_when_a_path_hangs_on_it(monkeypatch: pyte
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "ACbad")
     with pytest.raises(ConfigurationError, match="TWILIO_ACCOUNT_SID must be a SID"):
         problems(sms(name="x"))
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.sampled_from(["*", "open"])
+)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+levels = st.dictionaries(st.sampled_from([*KEYS, "enabled", "defaultAccount", "other"]), anything, max_size=6)
+documents = st.builds(
+    lambda channel, entries, named: {
+        "channels": {"sms": {**channel, "accounts": entries}},
+        "secrets": {"providers": named},
+    },
+    levels,
+    st.dictionaries(st.text(max_size=5), levels | anything, max_size=3),
+    st.dictionaries(
+        st.text(max_size=3), anything | st.fixed_dictionaries({"source": st.sampled_from(["env", "exec"])})
+    ),
+)
+
+
+@hypothesis_settings(deadline=None)
+@given(documents | anything)
+def test_no_document_is_worse_than_refused_and_a_good_one_is_in_its_last_form(document: Any) -> None:
+    checked = validation.check(document)
+    if not checked.problems:
+        assert validation.check(checked.document) == checked
+    assert all(problem.endswith((".", "?")) for problem in checked.problems)
