@@ -25,14 +25,13 @@ TWILIO_VARIABLES = {
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
-    accounts.forget()
-    accounts._told.clear()
+    accounts.start_over()
     resolver.forget()
     counters.forget()
     refused_posts.forget()
     worker.agent.cache_clear()
     yield
-    accounts.forget()
+    accounts.start_over()
     resolver.forget()
     worker.agent.cache_clear()
 

@@ -7,7 +7,8 @@ import pytest
 from django.core.management import get_commands
 
 from openclaw_sms.agents.base import AgentErrorCode
-from openclaw_sms.config import checks
+from openclaw_sms.config import checks, json5, providers
+from openclaw_sms.config.schema import ACCOUNTS, DEFAULT_ACCOUNT, ENABLED, KEYS
 from openclaw_sms.models import InboundState, PartState, Reason
 from openclaw_sms.text import segments
 from openclaw_sms.text.segments import Encoding
@@ -19,7 +20,9 @@ SENTENCES = sorted((ROOT / "templates" / "sms").glob("*.txt"))
 # The longest that a sentence's values can reasonably be.
 LONGEST_VALUES = {"code": "ABCDEFGH", "sender": "+123456789012345", "account": "customer-support-2"}
 # `_FILE` names are explained once for all secrets.
-READ = re.compile(r"""environment\.\w+\(\s*"([A-Z_]+)"|environ(?:\.get\(|\[)"([A-Z_]+)"|"(DATABASE_URL)\"""")
+READ = re.compile(
+    r"""environment\.\w+\(\s*"([A-Z_]+)"|environ(?:\.get\(|\[)"([A-Z_]+)"|"(DATABASE_URL)"|_sid\("([A-Z_]+)\""""
+)
 
 
 def names_in_code() -> set[str]:
@@ -38,6 +41,33 @@ def rows(page: str, heading: str) -> set[str]:
 def test_every_environment_name_is_documented_and_every_documented_one_exists() -> None:
     documented = set(re.findall(r"`([A-Z][A-Z_]{3,})`", CONFIGURATION)) - {"NAME_FILE"}
     assert documented - {"KEY_ID"} == names_in_code()
+
+
+def key_rows() -> dict[str, tuple[str, str]]:
+    """By key: what the table says of its default and of its variables."""
+    table = CONFIGURATION.split("## Keys of channels.sms\n", 1)[1].split("\n## ", 1)[0]
+    cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in table.splitlines() if line.startswith("| `")]
+    return {key.strip("`"): (default, variables) for key, default, variables in cells}
+
+
+def test_every_key_is_documented_with_its_default_and_variables_and_every_documented_one_exists() -> None:
+    documented = key_rows()
+    assert set(documented) == {*KEYS, ENABLED, DEFAULT_ACCOUNT, ACCOUNTS}
+    for key in KEYS.values():
+        default = "" if key.default in ("", None, ()) else f"`{json5.one_line(key.default)}`"
+        assert documented[key.name] == (default, ", ".join(f"`{name}`" for name in key.variables)), key.name
+
+
+def test_every_key_of_a_secret_provider_is_documented() -> None:
+    section = CONFIGURATION.split("## Providers of secrets\n", 1)[1].split("\n## ", 1)[0]
+    documented = set(re.findall(r"`(\w+)`", section))
+    assert documented == {
+        "source",
+        "json",
+        "singleValue",
+        *providers.KEYS,
+        *(k for keys in providers.KEYS.values() for k in keys),
+    }
 
 
 def test_every_command_is_documented_and_every_documented_one_exists() -> None:

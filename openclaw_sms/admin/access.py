@@ -176,7 +176,7 @@ class AllowedSenderForm(RowForm[AllowedSender]):
 
 @admin.register(AllowedSender)
 class AllowedSenderAdmin(ConsoleAdmin[AllowedSender]):
-    """Numbers are added and removed, never rewritten; what configuration lists is changed there."""
+    """Numbers are added and removed, never rewritten; what configuration lists is a setting of the account."""
 
     form = AllowedSenderForm
     list_display = ("number", "account", "source", "note", "added_by", "added_at")
@@ -191,10 +191,6 @@ class AllowedSenderAdmin(ConsoleAdmin[AllowedSender]):
 
     def has_change_permission(self, request: HttpRequest, obj: AllowedSender | None = None) -> bool:
         return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AllowedSender | None = None) -> bool:
-        from_config = obj is not None and obj.source == SenderSource.CONFIG
-        return not from_config and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: AllowedSender, form: forms.Form, change: bool) -> None:
         obj.source = SenderSource.CONSOLE

@@ -101,6 +101,7 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
         return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: SmsAccount, form: Form, change: bool) -> None:
+        obj.declared = True
         super().save_model(request, obj, form, change)
         account = settings_in_effect()[0].by_pk(obj.pk)
         say_dangers(request, checks.of_account(account) if account else [])

@@ -7,7 +7,7 @@ webhook reads no table before it has checked a signature, and a change is still 
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,11 +16,21 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseFailure
 
-from openclaw_sms.config import sources
+from openclaw_sms.config import changes, sources
 from openclaw_sms.config.credentials import LookUp, not_while_switched_off, secrets_of, with_ciphertexts
+from openclaw_sms.config.paths import DEFAULT_WEBHOOK_PATH as DEFAULT_WEBHOOK_PATH
+from openclaw_sms.config.paths import is_reserved as is_reserved
+from openclaw_sms.config.paths import normalise_path as normalise_path
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.sources import AccountEnvironment, ConfigurationError
-from openclaw_sms.models import AllowedSender, ChannelSettings, DmPolicy, SenderSource, SmsAccount
+from openclaw_sms.models import (
+    AccountSettings,
+    AllowedSender,
+    ChannelSettings,
+    DmPolicy,
+    SenderSource,
+    SmsAccount,
+)
 from openclaw_sms.twilio.client import Credentials
 from openclaw_sms.twilio.payloads import Expected
 from openclaw_sms.twilio.signature import SigningKeys
@@ -29,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_ID = "default"
 SANDBOX_ID = "sandbox"
-DEFAULT_WEBHOOK_PATH = "/webhooks/sms"
 DEFAULT_TEXT_CHUNK_LIMIT = 1500
 LARGEST_TEXT_CHUNK = 1600
 # A long code's rate at Twilio; faster senders say so.
@@ -38,8 +47,6 @@ DEFAULT_INBOUND_PER_MINUTE = 30
 DEFAULT_PAIRING_REPLIES_PER_DAY = 50
 DEFAULT_PAIRING_REPLIES_PER_SENDER = 3
 DEFAULT_REPLIES_PER_HOUR = 60
-# Paths that are ours. An account's webhook may be anywhere else.
-RESERVED_PATHS = ("/admin", "/api", "/sandbox", "/static", "/healthz", "/readyz", "/metrics")
 FRESH_FOR = timedelta(seconds=2)
 
 
@@ -124,12 +131,14 @@ class Accounts:
     by_id: Mapping[str, Account]
     by_path: Mapping[str, Account]
     conflicts: tuple[str, ...] = ()  # sentences: why an account, or its path, is not served
+    default_account: str = ""  # the id that `channels.sms.defaultAccount` names
 
     @property
     def default(self) -> Account | None:
-        """`default` if there is one, else the first by name."""
-        if DEFAULT_ID in self.by_id:
-            return self.by_id[DEFAULT_ID]
+        """The one that `defaultAccount` names, else `default`, else the first by name."""
+        for account_id in (self.default_account, DEFAULT_ID):
+            if account_id in self.by_id:
+                return self.by_id[account_id]
         return next(iter(self.by_id.values()), None)
 
     @property
@@ -152,7 +161,7 @@ def choose(account_id: str | None) -> Account:
         if accounts.default is None:
             raise NoAccount(
                 "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, "
-                "or add one in the console under Accounts."
+                "or add one with `manage.py config patch`, or in the console under Accounts."
             )
         return accounts.default
     wanted = normalise_id(account_id)
@@ -174,26 +183,30 @@ def normalise_id(raw: str) -> str:
     return "-".join(raw.strip().lower().split())
 
 
-def normalise_path(raw: str) -> str:
-    """One spelling of a webhook path: a leading slash, none at the end. Blank is the default path."""
-    path = "/" + raw.strip().strip("/")
-    return path if path != "/" else DEFAULT_WEBHOOK_PATH
+def environments_account(declared: Collection[str], default_account: str | None) -> str:
+    """The id of the account that the environment speaks of: the one that `defaultAccount` names if there is one of
+    that name, else `default`.
+    """
+    named = normalise_id(default_account or "")
+    return named if named in declared else DEFAULT_ID
 
 
-def is_reserved(path: str) -> bool:
-    """Whether the normalised `path` is one of the gateway's own, or below one."""
-    return any(path == reserved or path.startswith(reserved + "/") for reserved in RESERVED_PATHS)
-
-
-def ensure_rows() -> None:
-    """Give the accounts that the environment or the sandbox defines a row to hang conversations on."""
+def ensure_rows(channel: ChannelSettings) -> None:
+    """Give the accounts that nobody declared a row to hang conversations on: the sandbox's, and `default`, which the
+    environment makes, or the channel's own credentials.
+    """
     wanted = []
-    if sources.names_an_account():
+    if sources.names_an_account() or _has_credentials(channel):
         wanted.append(DEFAULT_ID)
     if settings.SMS_SANDBOX:
         wanted.append(SANDBOX_ID)
     for account_id in wanted:
-        SmsAccount.objects.get_or_create(account_id=account_id)
+        SmsAccount.objects.get_or_create(account_id=account_id, defaults={"declared": False})
+
+
+def _has_credentials(level: AccountSettings) -> bool:
+    said = (level.account_sid, level.auth_token, level.auth_token_ref, level.from_number, level.messaging_service_sid)
+    return any(said)
 
 
 def refuse_sandbox_beside_real_credentials() -> None:
@@ -211,13 +224,19 @@ def load(look_up: LookUp = resolver.resolve) -> Accounts:
     and for a request that anybody may send. Raises `ConfigurationError` for a setting that cannot be used.
     """
     refuse_sandbox_beside_real_credentials()
-    ensure_rows()
-    env = sources.account_environment(default_region())
     channel = with_ciphertexts(ChannelSettings.objects.all()).first() or ChannelSettings()
+    ensure_rows(channel)
+    env = sources.account_environment(default_region())
     listed = _listed_senders()
-    rows = with_ciphertexts(SmsAccount.objects.order_by("account_id"))
-    resolved = [_resolve(row, channel, env, listed.get(row.pk, ()), look_up) for row in rows]
-    return _index([account for account in resolved if _is_listed(account)])
+    rows = list(with_ciphertexts(SmsAccount.objects.order_by("account_id")))
+    owner = environments_account([row.account_id for row in rows if row.declared], channel.default_account)
+    accounts = []
+    for row in rows:
+        own = env if row.account_id == owner else AccountEnvironment()
+        account = _resolve(row, channel, own, listed.get(row.pk, ()), look_up)
+        if _is_listed(row, account):
+            accounts.append(account)
+    return _index(accounts, normalise_id(channel.default_account or ""))
 
 
 def of_environment() -> Account:
@@ -226,25 +245,23 @@ def of_environment() -> Account:
     return _resolve(SmsAccount(account_id=DEFAULT_ID, pk=0), ChannelSettings(), env, (), resolver.peek)
 
 
-def _is_listed(account: Account) -> bool:
-    """The sandbox's account exists only while the sandbox is on, `default` only while something is set for it.
+def _is_listed(row: SmsAccount, account: Account) -> bool:
+    """The sandbox's account exists only while the sandbox is on, an undeclared `default` only while something is set
+    for it, a removed account not at all.
 
     Their rows stay, and their conversations stay readable.
     """
     if account.id == SANDBOX_ID:
         return bool(settings.SMS_SANDBOX)
-    said = (
-        account.account_sid,
-        account.auth_token or account.unavailable,
-        account.from_number,
-        account.messaging_service_sid,
-    )
-    return account.id != DEFAULT_ID or any(said)
+    if row.declared or account.id != DEFAULT_ID:
+        return row.declared
+    has_token = account.auth_token or account.unavailable
+    return any((account.account_sid, has_token, account.from_number, account.messaging_service_sid))
 
 
 def _listed_senders() -> dict[int, list[str]]:
-    """Numbers by account row, from configuration and console. Paired senders are `access`' to look up."""
-    rows = AllowedSender.objects.exclude(source=SenderSource.PAIRING).values_list("account_id", "number")
+    """Numbers by account row, from the console. Paired senders are `access`' to look up."""
+    rows = AllowedSender.objects.filter(source=SenderSource.CONSOLE).values_list("account_id", "number")
     listed: dict[int, list[str]] = {}
     for pk, number in rows:
         listed.setdefault(pk, []).append(number)
@@ -260,8 +277,6 @@ def _resolve(
 ) -> Account:
     if row.account_id == SANDBOX_ID:
         channel, env = ChannelSettings(), _sandbox_environment()
-    elif row.account_id != DEFAULT_ID:
-        env = AccountEnvironment()
 
     def said(column: str, otherwise: Any = "") -> Any:
         """The account's value wins, else the channel's, even a blank one; null is "not set here"."""
@@ -285,7 +300,7 @@ def _resolve(
         api_key_secret=secrets.api_key_secret,
         unavailable=secrets.trouble,
         shared_keys=env.shared_keys,
-        from_number=said("from_number", env.from_number),
+        from_number=said("from_number", env.from_number).strip(),
         messaging_service_sid=said("messaging_service_sid", env.messaging_service_sid).strip(),
         default_to=said("default_to"),
         webhook_path=normalise_path(said("webhook_path", env.webhook_path)),
@@ -320,7 +335,7 @@ def _sandbox_environment() -> AccountEnvironment:
     )
 
 
-def _index(accounts: list[Account]) -> Accounts:
+def _index(accounts: list[Account], default_account: str = "") -> Accounts:
     by_path: dict[str, Account] = {}
     conflicts: list[str] = []
     for account in accounts:
@@ -333,7 +348,7 @@ def _index(accounts: list[Account]) -> Accounts:
             conflicts.append(f"Account {account.id}: webhookPath {account.webhook_path} belongs to {owner}.")
         else:
             by_path[account.webhook_path] = account
-    return Accounts({account.id: account for account in accounts}, by_path, tuple(conflicts))
+    return Accounts({account.id: account for account in accounts}, by_path, tuple(conflicts), default_account)
 
 
 class _Cache:
@@ -342,7 +357,9 @@ class _Cache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accounts: Accounts | None = None
+        self._last: Accounts | None = None  # also after `forget`: what a change is told against
         self._stale_at = 0.0
+        self._trouble = ""
 
     def get(self) -> Accounts:
         known = self._accounts
@@ -364,16 +381,34 @@ class _Cache:
         except (DatabaseFailure, ConfigurationError, ImproperlyConfigured) as error:
             if known is None:
                 raise
-            logger.error("accounts.not_reloaded error=%s", type(error).__name__)
+            self._tell_of(error)
             return known
+        if self._trouble:
+            logger.info("accounts.reloaded")
+        self._trouble = ""
+        if self._last is not None:
+            changes.tell(self._last, fresh)
+        self._last = fresh
         tell_unavailable(fresh)
         return fresh
+
+    def _tell_of(self, error: Exception) -> None:
+        """Once for each trouble, however long it lasts. A database's own words may hold an address."""
+        reason = type(error).__name__ if isinstance(error, DatabaseFailure) else str(error)
+        if reason != self._trouble:
+            logger.error("accounts.not_reloaded reason=%r", reason)
+        self._trouble = reason
 
     def peek(self) -> Accounts | None:
         return self._accounts
 
     def forget(self) -> None:
         self._accounts = None
+
+    def start_over(self) -> None:
+        self._accounts = self._last = None
+        self._trouble = ""
+        _told.clear()
 
 
 _cache = _Cache()
@@ -400,7 +435,7 @@ def current() -> Accounts:
 
 
 def forget() -> None:
-    """Make the next `current()` read afresh: after a change in this process, and between tests."""
+    """Make the next `current()` read afresh: after a change in this process."""
     _cache.forget()
 
 
@@ -419,3 +454,8 @@ def secrets_in_memory() -> set[str]:
         )
         if secret
     }
+
+
+def start_over() -> None:
+    """As in a process that has just begun: between tests."""
+    _cache.start_over()

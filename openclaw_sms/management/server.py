@@ -15,7 +15,7 @@ from django.core.checks import ERROR as CHECK_ERROR
 from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 
-from openclaw_sms.config import accounts, checks
+from openclaw_sms.config import accounts, checks, watch
 from openclaw_sms.config.accounts import Account, Accounts
 from openclaw_sms.messaging import heartbeat
 from openclaw_sms.messaging.worker import Worker
@@ -61,7 +61,8 @@ class Gateway:
 
         `ready` is called once requests are answered.
         """
-        known = accounts.load()
+        known = accounts.current()
+        watch.start()
         self._worker.start()
         announce(known)
         log_checks()

@@ -136,7 +136,7 @@ def _erase_sender(
 
 def _traces(account_pk: int, number: str) -> tuple[QuerySet[AllowedSender], QuerySet[PairingRequest]]:
     """What is stored of a number beside its texts and the opt-out list."""
-    allowed = AllowedSender.objects.filter(account_id=account_pk, number=number).exclude(source=SenderSource.CONFIG)
+    allowed = AllowedSender.objects.filter(account_id=account_pk, number=number)
     return allowed, PairingRequest.objects.filter(account_id=account_pk, sender=number)
 
 

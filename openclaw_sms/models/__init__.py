@@ -1,7 +1,7 @@
 """What is stored, and which changes of it are legal. When a change happens is decided above, never in `save()`."""
 
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
-from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
+from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SecretProvider, SmsAccount
 from openclaw_sms.models.conversation import Conversation, FlagSource
 from openclaw_sms.models.health import Counter, RefusedPosts, WorkerHeartbeat
 from openclaw_sms.models.inbound import UNFINISHED, WAITING, InboundMessage
@@ -54,6 +54,7 @@ __all__ = [
     "PartState",
     "Reason",
     "RefusedPosts",
+    "SecretProvider",
     "SenderSource",
     "SmsAccount",
     "StoredSecret",

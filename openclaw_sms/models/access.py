@@ -12,13 +12,12 @@ ANYONE = "*"
 
 
 class SenderSource(models.TextChoices):
-    CONFIG = "config", "configuration"
     PAIRING = "pairing", "pairing"
     CONSOLE = "console", "console"
 
 
 class AllowedSender(models.Model):
-    """One number that may talk to one account. `*` (anyone) only ever comes from configuration."""
+    """A number that was let in by pairing or in the console. Configuration's own list is a setting, `allow_from`."""
 
     account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="allowed_senders")
     number = models.CharField(max_length=32, help_text="E.164, for example +15551234567")

@@ -7,8 +7,9 @@ check (the Host header says nothing that the signature does not say better), no 
 
 from collections.abc import Callable
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotFound
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 
 from openclaw_sms.config import accounts
 from openclaw_sms.web.webhooks import webhook
@@ -26,8 +27,22 @@ class WebhookRoutes:
             return self.get_response(request)
         account = accounts.current().by_path.get(path)
         if account is None:
-            return self.get_response(request)
+            return self.get_response(request) if is_known(request.path_info) else not_found()
         response = webhook(request, account=account)
         response.render()
         response.headers["Content-Length"] = str(len(response.content))  # else the connection cannot be kept
         return response
+
+
+def is_known(path: str) -> bool:
+    """Whether anything else is served at the path."""
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
+
+
+def not_found() -> HttpResponseNotFound:
+    """For a path that was an account's, or will be: whatever its host is called, it is simply not there."""
+    return HttpResponseNotFound("Not found", content_type="text/plain; charset=utf-8")

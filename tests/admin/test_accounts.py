@@ -226,6 +226,9 @@ class TestTheForm:
         account.refresh_from_db()
         assert (account.dm_policy, account.allow_from) == ("open", ["*"])
 
+    def test_knows_a_star_of_the_accounts_own(self, console: Client, account: SmsAccount) -> None:
+        SmsAccount.objects.filter(pk=account.pk).update(allow_from=["*"])
+
     def test_warns_of_a_star_under_pairing(self, console: Client, account: SmsAccount) -> None:
         saved = console.post(page_of(account), filled_in(account, allow_from="*"), follow=True)
         (said,) = [str(one) for one in saved.context["messages"] if one.level_tag == "error"]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from twilio.request_validator import RequestValidator
 
-from openclaw_sms.config import accounts, document
+from openclaw_sms.config import accounts, providers
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.secrets import environment, files, programs, resolver, store
 from openclaw_sms.messaging import manual, worker
@@ -183,7 +183,7 @@ class TestAFloodOfForgedPosts:
         program.write_text(f"#!/bin/sh\necho run >> {runs}\necho secret-of-the-vault\n")
         program.chmod(0o755)
         vault = {"source": "exec", "command": str(program), "jsonOnly": False}
-        monkeypatch.setattr(document, "secret_providers", lambda: {"vault": vault})
+        monkeypatch.setattr(providers, "stored", lambda: {"vault": vault})
         row(auth_token_ref={"source": "exec", "provider": "vault", "id": "twilio"})
         looked_up()
         assert accounts.current().by_id["default"].auth_token == "secret-of-the-vault"

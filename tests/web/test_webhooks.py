@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from unittest import mock
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client, RequestFactory
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.models import DeliveryEvent, InboundMessage
+from openclaw_sms.models import DeliveryEvent, InboundMessage, SmsAccount
 from openclaw_sms.twilio.payloads import MAX_BODY_BYTES
 from openclaw_sms.web.bodies import BodyTooLarge, read_body
 from tests.support import cast
@@ -58,7 +59,10 @@ def test_refusals_are_the_same_whatever_failed(account: Account, phone: Dial) ->
     assert not InboundMessage.objects.exists()
 
 
-def test_a_refused_post_touches_no_table(phone: Dial, django_assert_num_queries: Callable[[int], object]) -> None:
+def test_a_refused_post_touches_no_table(
+    phone: Dial, django_assert_num_queries: Callable[[int], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "FRESH_FOR", timedelta(hours=1))  # however slow this machine is
     mallory = phone(cast.MALLORY)
     mallory.posts("warms the cache", token="wrong")
     with django_assert_num_queries(0):  # type: ignore[attr-defined]
@@ -93,8 +97,20 @@ def test_neither_slash_nor_host_nor_scheme_ever_redirects(path: str, account: Ac
     assert answer.status_code == 403
 
 
-def test_unknown_paths_are_not_found(account: Account) -> None:
-    assert Client().post("/webhooks/other", "x", content_type="text/plain").status_code == 404
+@pytest.mark.parametrize("host", ["testserver", "unknown.example"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_unknown_paths_are_not_found_under_any_host(method: str, host: str, account: Account) -> None:
+    answer = Client().generic(method.upper(), "/webhooks/other", headers={"host": host})
+    assert answer.status_code == 404
+    assert answer.content == b"Not found"
+
+
+def test_a_path_may_be_written_in_any_encoding(account: Account) -> None:
+    SmsAccount.objects.filter(pk=account.pk).update(webhook_path="/hooks/caf%C3%A9 & co;v=1")
+    accounts.forget()
+    for path in ("/hooks/caf%C3%A9%20%26%20co%3Bv=1", "/hooks/caf%c3%a9%20&%20co;v=1/"):
+        assert Client().post(path, "x", content_type="text/plain").status_code == 403
+    assert Client().post("/hooks/cafe%20&%20co;v=1", "x", content_type="text/plain").status_code == 404
 
 
 def test_a_text_that_cannot_be_stored_is_never_acknowledged(phone: Dial) -> None:

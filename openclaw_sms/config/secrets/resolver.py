@@ -16,7 +16,7 @@ from datetime import timedelta
 from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
-from openclaw_sms.config import document
+from openclaw_sms.config import providers as defined_providers
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.providers import Provider, provider_of
 from openclaw_sms.config.secrets.reference import SecretRef
@@ -106,7 +106,7 @@ def _said(ref: SecretRef, entry: _Entry) -> str:
 @sensitive_variables()
 def _look_up(ref: SecretRef, entry: _Entry) -> None:
     try:
-        before, entry.provider = entry.provider, provider_of(ref, document.secret_providers())
+        before, entry.provider = entry.provider, provider_of(ref, defined_providers.stored())
         if before != entry.provider:
             entry.value = None  # another source: what the old one said is no news of this one
         value = entry.provider.look_up(ref)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from openclaw_sms.config import document
+from openclaw_sms.config import providers as defined
 from openclaw_sms.config.secrets import resolver
 
 Define = Callable[..., None]
@@ -16,7 +16,7 @@ def providers(monkeypatch: pytest.MonkeyPatch) -> Define:
     """`providers(vault={"source": "exec", …})` replaces `secrets.providers`."""
 
     def define(**definitions: dict[str, Any]) -> None:
-        monkeypatch.setattr(document, "secret_providers", lambda: definitions)
+        monkeypatch.setattr(defined, "stored", lambda: definitions)
         resolver.forget()
 
     return define

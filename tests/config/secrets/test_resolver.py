@@ -145,7 +145,7 @@ class TestMemory:
     ) -> None:
         resolver.resolve(IN_FILE)
         elsewhere = {"files": {"source": "file", "path": "/nowhere/at/all", "mode": "singleValue"}}
-        monkeypatch.setattr("openclaw_sms.config.document.secret_providers", lambda: elsewhere)
+        monkeypatch.setattr("openclaw_sms.config.providers.stored", lambda: elsewhere)
         waits(FileProvider.fresh_for)
         with pytest.raises(SecretUnavailable, match="No such file"):
             resolver.resolve(IN_FILE)
