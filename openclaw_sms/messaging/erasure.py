@@ -31,7 +31,6 @@ from openclaw_sms.models import (
     PairingState,
     PartState,
     Reason,
-    SenderSource,
 )
 
 # In place of a number that was erased, so that its rows stay together.
