@@ -41,6 +41,7 @@ lint: dev
 # A production's settings must pass Django's own deployment checks, and no model change may lack its migration.
 check: dev
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') SMS_BEHIND_HTTPS=true \
+		SMS_ENCRYPTION_KEYS=$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -155,6 +155,7 @@ if SMS_SANDBOX:
 SMS_AGENT = environment.text("SMS_AGENT", "echo")
 SMS_AGENT_URL = environment.text("SMS_AGENT_URL")
 SMS_AGENT_TOKEN = environment.secret("SMS_AGENT_TOKEN")
+SMS_AGENT_TOKEN_REF = environment.text("SMS_AGENT_TOKEN_REF")
 SMS_AGENT_MODEL = environment.text("SMS_AGENT_MODEL", "openclaw/default")
 SMS_AGENT_TIMEOUT = timedelta(seconds=environment.whole_number("SMS_AGENT_TIMEOUT", 600))
 SMS_AGENT_TRIES = environment.whole_number("SMS_AGENT_TRIES", 6)

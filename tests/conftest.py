@@ -7,6 +7,7 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
+from openclaw_sms.config.secrets import resolver
 from openclaw_sms.diagnostics import refused_posts
 from openclaw_sms.messaging import counters, worker
 from tests.support import cast
@@ -25,11 +26,14 @@ TWILIO_VARIABLES = {
 def _nothing_remembered() -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
     accounts.forget()
+    accounts._told.clear()
     counters.forget()
     refused_posts.forget()
+    resolver.forget()
     worker.agent.cache_clear()
     yield
     accounts.forget()
+    resolver.forget()
     worker.agent.cache_clear()
 
 

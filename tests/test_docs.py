@@ -7,6 +7,7 @@ import pytest
 from django.core.management import get_commands
 
 from openclaw_sms.agents.base import AgentErrorCode
+from openclaw_sms.config import checks
 from openclaw_sms.models import InboundState, PartState, Reason
 from openclaw_sms.text import segments
 from openclaw_sms.text.segments import Encoding
@@ -15,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 SENTENCES = sorted((ROOT / "templates" / "sms").glob("*.txt"))
-# The longest that a sentence's values can reasonably be.
-LONGEST_VALUES = {"code": "ABCDEFGH", "sender": "+123456789012345", "account_id": "customer-support-emea"}
+# The longest values that sentences are filled in with, in practice.
+FILLED_IN = {"code": "ABCDEFGH", "account": "customer-support-2", "sender": "+123456789012345"}
 # `_FILE` names are explained once for all secrets.
 READ = re.compile(r"""environment\.\w+\(\s*"([A-Z_]+)"|environ(?:\.get\(|\[)"([A-Z_]+)"|"(DATABASE_URL)\"""")
 
@@ -57,11 +58,16 @@ def test_every_code_is_documented_and_every_documented_one_exists(heading: str, 
     assert rows(REFERENCE, heading) == codes
 
 
+def test_every_check_is_documented_and_every_documented_one_exists() -> None:
+    assert rows(CONFIGURATION, "Checks") == {f"openclaw_sms.{kind.id}" for kind in checks.KINDS}
+
+
 @pytest.mark.parametrize("path", SENTENCES, ids=lambda path: path.stem)
 def test_every_sentence_we_text_is_gsm_7_and_one_segment(path: Path) -> None:
-    text = re.sub(r"{%.*?%}", "", path.read_text()).strip()
-    for name, longest in LONGEST_VALUES.items():
-        text = text.replace(f"{{{{ {name} }}}}", longest)
+    text = re.sub(r"{%.*?%}", "", path.read_text())
+    for name, value in FILLED_IN.items():
+        text = text.replace(f"{{{{ {name} }}}}", value)
+    text = text.strip()
     assert "{" not in text
     measure = segments.measure(text)
     assert (measure.encoding, measure.segments) == (Encoding.GSM7, 1)

@@ -76,14 +76,11 @@ def request(text: InboundMessage, *, now: datetime) -> PairingRequest | None:
 
     Must run inside a transaction, after `lock`: two strangers cannot share the last slot.
     """
-    expire(now)
-    waiting = PairingRequest.objects.filter(account_id=text.account_id, state=PairingState.PENDING)
-    known = waiting.filter(sender=text.sender).first()
+    known = asked(text.account_id, text.sender, now=now)
     if known is not None:
-        known.last_seen_at = now
-        known.save(update_fields=["last_seen_at"])
+        seen(known, now=now)
         return known
-    if waiting.count() >= MOST_PENDING:
+    if PairingRequest.objects.filter(account_id=text.account_id, state=PairingState.PENDING).count() >= MOST_PENDING:
         return None
     return PairingRequest.objects.create(
         account_id=text.account_id,
@@ -94,6 +91,23 @@ def request(text: InboundMessage, *, now: datetime) -> PairingRequest | None:
         last_seen_at=now,
         expires_at=now + VALID_FOR,
     )
+
+
+def asked(account_pk: int, sender: str, *, now: datetime) -> PairingRequest | None:
+    """The pending request of one sender."""
+    expire(now)
+    return PairingRequest.objects.filter(account_id=account_pk, sender=sender, state=PairingState.PENDING).first()
+
+
+def seen(request: PairingRequest, *, now: datetime) -> None:
+    """Note that a waiting sender has texted again."""
+    request.last_seen_at = now
+    request.save(update_fields=["last_seen_at"])
+
+
+def forget(request: PairingRequest) -> None:
+    """Take back a request whose sender was never told of it, in the transaction that made it."""
+    request.delete()
 
 
 def approve(code: str, *, actor: Actor, now: datetime, account_pk: int | None = None) -> Approval:

@@ -34,16 +34,22 @@ UNANSWERABLE = {
 
 
 def decide(
-    sender: Sender, *, policy: DmPolicy, allow_from: frozenset[str], paired: bool, own_number: str = ""
+    sender: Sender,
+    *,
+    policy: DmPolicy,
+    allow_from: frozenset[str],
+    paired: bool,
+    own_numbers: frozenset[str] = frozenset(),
 ) -> Ruling:
     """What to do with a text of `sender`.
 
     `allow_from`: E.164 numbers of configuration and console, or `*` for anyone. `paired`: whether the owner approved
-    this number on this account; only the pairing policy asks. Source: the reference channel's dmPolicy.
+    this number on this account; only the pairing policy asks. `own_numbers`: those of all accounts, so that two of
+    them never talk to each other. Source: the reference channel's dmPolicy.
     """
     if sender.kind in UNANSWERABLE:
         return Ruling(Decision.REFUSE, UNANSWERABLE[sender.kind])
-    if own_number and sender.address == own_number:
+    if sender.address in own_numbers:
         return Ruling(Decision.REFUSE, Reason.OWN_NUMBER)
     if policy is DmPolicy.DISABLED:
         return Ruling(Decision.REFUSE, Reason.CHANNEL_DISABLED)

@@ -141,8 +141,7 @@ def _moment(at: datetime, words: str) -> SafeString:
 def _approve(request: PairingRequest, actor: Actor, now: datetime, *, notify: bool = False) -> Outcome:
     admitted = admission.approve(request.code, actor=actor, now=now, account_pk=request.account_id, notify=notify)
     told = " and is told so" if notify and not admitted.warning else ""
-    warning = f"They could not be told: {admitted.warning}" if admitted.warning else ""
-    return Outcome(f"{admitted.sender.number} may talk from now on{told}.", warning)
+    return Outcome(f"{admitted.sender.number} may talk from now on{told}.", admitted.warning)
 
 
 def _approve_and_notify(request: PairingRequest, actor: Actor, now: datetime) -> Outcome:

@@ -143,6 +143,8 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
     def configured(self, row: SmsAccount) -> SafeString:
         account = _in_effect(row)
         lacks = missing(account)
+        if account is not None and account.unavailable and account.enabled and not lacks:
+            return badge("secret unavailable", "bad")
         verdict = badge("yes", "good") if not lacks else badge("no", "act")
         return format_html("{} {}", verdict, f"missing: {', '.join(lacks)}" if lacks else "")
 
@@ -161,6 +163,8 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
         lacks = missing(account)
         if lacks:
             return format_html("{} Missing: {}.", badge("incomplete", "act"), ", ".join(lacks))
+        if account.unavailable:
+            return format_html("{} {}", badge("secret unavailable", "bad"), account.unavailable)
         return badge("ready to receive and to send", "good")
 
     @admin.display(description="Paste into Twilio")
@@ -187,7 +191,7 @@ def missing(account: Account | None) -> list[str]:
         return ["a place among the accounts in use"]
     needed = {
         "Account SID": account.account_sid,
-        "auth token": account.auth_token,
+        "auth token": account.auth_token or account.unavailable,
         "from number or Messaging Service SID": account.from_number or account.messaging_service_sid,
         "public webhook URL": account.public_webhook_url or account.validation_disabled,
     }
@@ -263,5 +267,10 @@ def _in_effect(row: SmsAccount) -> Account | None:
 def _warn(request: HttpRequest) -> None:
     """Say what no single account can be blamed for."""
     known, problem = settings_in_effect()
-    for sentence in filter(None, [problem, *known.conflicts]):
+    resting = [
+        f"Account {account.id}: {account.unavailable}"
+        for account in known.by_id.values()
+        if account.enabled and account.unavailable
+    ]
+    for sentence in filter(None, [problem, *known.conflicts, *resting]):
         messages.warning(request, sentence)

@@ -30,6 +30,7 @@ from openclaw_sms.admin.components import (
 from openclaw_sms.admin.thread import Position
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.messaging import manual
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.models import (
     UNSENT,
     WAITING,
@@ -186,10 +187,10 @@ def _submitted(form: ReplyForm, conversation: Conversation, actor: Actor) -> boo
         return False
     try:
         draft = manual.draft(account, conversation.sender, form.cleaned_data["words"], plain=True)
-    except ConfigurationError as error:
+        manual.submit(draft, author=actor.name, now=timezone.now())
+    except (ConfigurationError, Withheld) as error:
         form.add_error("words", str(error))
         return False
-    manual.submit(draft, author=actor.name, now=timezone.now())
     return True
 
 

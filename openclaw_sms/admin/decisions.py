@@ -26,7 +26,8 @@ from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
 from openclaw_sms.admin.components import ConsoleAdmin, ReadOnlyAdmin, Row, may_decide, operator
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided
+from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided, Erased
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.models import (
     InboundMessage,
     InboundState,
@@ -36,6 +37,10 @@ from openclaw_sms.models import (
     PartState,
     Reason,
 )
+
+# Errors whose message is a sentence for the operator.
+REFUSALS = (AlreadyDecided, ConfigurationError, Erased, ImproperlyConfigured, PairingError, Withheld)
+NOTHING_TO_ANSWER = frozenset({Reason.EMPTY, Reason.STOP_WORD, Reason.START_WORD, Reason.HELP_WORD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class DecidingAdmin(ReadOnlyAdmin[Row]):
         row = get_object_or_404(self.model._default_manager, pk=pk)
         try:
             outcome = verdict(row, operator(request), timezone.now())
-        except (PairingError, ConfigurationError, ImproperlyConfigured, AlreadyDecided) as refused:
+        except REFUSALS as refused:
             messages.error(request, str(refused))
         else:
             messages.success(request, outcome.sentence)
@@ -122,13 +127,17 @@ def on_request(request: PairingRequest, *, notify: bool = True) -> list[Decision
 
 def on_text(text: InboundMessage | None, *, admitted: bool, label: str = "Answer now") -> list[Decision]:
     """Answer a text after all; only where the policy would now let it through, and there is something to answer."""
-    if text is None or not admitted or text.state not in ANSWERABLE or text.reason == Reason.EMPTY:
+    if text is None or not admitted or text.state not in ANSWERABLE:
+        return []
+    if text.reason in NOTHING_TO_ANSWER or text.erased_at is not None:
         return []
     return [_decision(label, text, "answer", first=text.state != InboundState.SILENT)]
 
 
 def on_part(part: OutboundPart) -> list[Decision]:
-    """What to do about a part that did not go out, or that perhaps did."""
+    """What to do about a part that did not go out, or that perhaps did. Without its words it cannot go out again."""
+    if part.message.erased_at is not None:
+        return [_decision("Mark as sent", part, "mark-sent")] if part.state == PartState.UNCERTAIN else []
     if part.state == PartState.UNCERTAIN:
         return [_decision("Mark as sent", part, "mark-sent"), _decision("Send again", part, "send-again")]
     if part.state == PartState.FAILED:

@@ -73,6 +73,7 @@ class AgentErrorCode(enum.StrEnum):
     FAILED = "agent_failed"
     MISBEHAVED = "agent_misbehaved"
     NOT_CONFIGURED = "agent_not_configured"
+    TOKEN_UNAVAILABLE = "agent_token_unavailable"  # noqa: S105  (a name, not a token)
 
 
 class AgentError(Exception):

@@ -6,6 +6,7 @@ redirect, because the token would go with it.
 """
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -58,12 +59,14 @@ class ChatCompletions:
         self._client.close()
 
     def _post(self, question: Question) -> bytes:
+        token = self._settings.bearer()
+        _refuse_unsendable(token)
         give_up_at = time.monotonic() + self._settings.read_timeout.total_seconds()
         with self._client.stream(
             "POST",
             self._endpoint.url,
             content=request_body(question, self._settings),
-            headers=request_headers(question, self._settings),
+            headers=request_headers(question, replace(self._settings, token=token)),
         ) as response:
             if not response.is_success:
                 raise failure_of_status(response, self._endpoint.origin)

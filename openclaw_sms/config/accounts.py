@@ -17,9 +17,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseFailure
 
 from openclaw_sms.config import sources
+from openclaw_sms.config.credentials import LookUp, not_while_switched_off, secrets_of, with_ciphertexts
+from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.sources import AccountEnvironment, ConfigurationError
 from openclaw_sms.models import AllowedSender, ChannelSettings, DmPolicy, SenderSource, SmsAccount
-from openclaw_sms.models.fields import WrongEncryptionKey
 from openclaw_sms.twilio.client import Credentials
 from openclaw_sms.twilio.payloads import Expected
 from openclaw_sms.twilio.signature import SigningKeys
@@ -77,11 +78,16 @@ class Account:
     answer_opt_out: bool = False
     help_text: str = ""
     quiet_hours: str = ""  # "21:00-08:00"; empty: none
+    unavailable: str = ""  # why a secret that is configured cannot be had now; the account rests until it can
 
     @property
     def configured(self) -> bool:
-        """Able to send: the reference channel's rule. A webhook URL is not needed for that."""
-        return bool(self.account_sid and self.auth_token and (self.from_number or self.messaging_service_sid))
+        """Complete enough to send: the reference channel's rule. A webhook URL is not needed for that.
+
+        An account whose secret cannot be had is configured, and `unavailable` says what keeps it from working.
+        """
+        has_token = bool(self.auth_token or self.unavailable)
+        return bool(self.account_sid and has_token and (self.from_number or self.messaging_service_sid))
 
     @property
     def serves_webhook(self) -> bool:
@@ -125,6 +131,11 @@ class Accounts:
         if DEFAULT_ID in self.by_id:
             return self.by_id[DEFAULT_ID]
         return next(iter(self.by_id.values()), None)
+
+    @property
+    def own_numbers(self) -> frozenset[str]:
+        """The numbers that texts of ours come from. A Messaging Service's are known to Twilio alone."""
+        return frozenset(account.from_number for account in self.by_id.values() if account.from_number)
 
     def by_pk(self, pk: int) -> Account | None:
         return next((account for account in self.by_id.values() if account.pk == pk), None)
@@ -193,34 +204,26 @@ def refuse_sandbox_beside_real_credentials() -> None:
         )
 
 
-def load() -> Accounts:
+def load(look_up: LookUp = resolver.resolve) -> Accounts:
     """The accounts as they are now, read from the database and the environment.
 
-    Raises `ConfigurationError` for a setting that cannot be used.
+    Secrets that are kept elsewhere are looked up, which may run a program: pass `resolver.peek` inside a transaction,
+    and for a request that anybody may send. Raises `ConfigurationError` for a setting that cannot be used.
     """
     refuse_sandbox_beside_real_credentials()
     ensure_rows()
     env = sources.account_environment(default_region())
-    channel = ChannelSettings.objects.first() or ChannelSettings()
+    channel = with_ciphertexts(ChannelSettings.objects.all()).first() or ChannelSettings()
     listed = _listed_senders()
-    rows, unreadable = _rows()
-    resolved = [_resolve(row, channel, env, listed.get(row.pk, ())) for row in rows]
-    return _index([account for account in resolved if _is_listed(account)], unreadable)
+    rows = with_ciphertexts(SmsAccount.objects.order_by("account_id"))
+    resolved = [_resolve(row, channel, env, listed.get(row.pk, ()), look_up) for row in rows]
+    return _index([account for account in resolved if _is_listed(account)])
 
 
-def _rows() -> tuple[list[SmsAccount], list[str]]:
-    """Every account's row, and a sentence for each whose secrets cannot be read: it alone stops."""
-    try:
-        return list(SmsAccount.objects.order_by("account_id")), []
-    except WrongEncryptionKey:
-        pass
-    rows, unreadable = [], []
-    for pk, account_id in SmsAccount.objects.order_by("account_id").values_list("pk", "account_id"):
-        try:
-            rows.append(SmsAccount.objects.get(pk=pk))
-        except WrongEncryptionKey as error:
-            unreadable.append(f"Account {account_id}: {error}")
-    return rows, unreadable
+def of_environment() -> Account:
+    """The default account as the environment alone would have it; no row is read and nothing is looked up."""
+    env = sources.account_environment(default_region())
+    return _resolve(SmsAccount(account_id=DEFAULT_ID, pk=0), ChannelSettings(), env, (), resolver.peek)
 
 
 def _is_listed(account: Account) -> bool:
@@ -230,7 +233,12 @@ def _is_listed(account: Account) -> bool:
     """
     if account.id == SANDBOX_ID:
         return bool(settings.SMS_SANDBOX)
-    said = (account.account_sid, account.auth_token, account.from_number, account.messaging_service_sid)
+    said = (
+        account.account_sid,
+        account.auth_token or account.unavailable,
+        account.from_number,
+        account.messaging_service_sid,
+    )
     return account.id != DEFAULT_ID or any(said)
 
 
@@ -244,7 +252,11 @@ def _listed_senders() -> dict[int, list[str]]:
 
 
 def _resolve(
-    row: SmsAccount, channel: ChannelSettings, env: AccountEnvironment, listed: list[str] | tuple[str, ...]
+    row: SmsAccount,
+    channel: ChannelSettings,
+    env: AccountEnvironment,
+    listed: list[str] | tuple[str, ...],
+    look_up: LookUp,
 ) -> Account:
     if row.account_id == SANDBOX_ID:
         channel, env = ChannelSettings(), _sandbox_environment()
@@ -258,17 +270,20 @@ def _resolve(
                 return value
         return otherwise
 
+    enabled = row.enabled and channel.enabled is not False
+    secrets = secrets_of((row, channel), env, look_up if enabled else not_while_switched_off)
     limit = said("text_chunk_limit", None) or env.text_chunk_limit or DEFAULT_TEXT_CHUNK_LIMIT
     return Account(
         pk=row.pk,
         id=row.account_id,
         name=said("name"),
-        enabled=row.enabled and channel.enabled is not False,
+        enabled=enabled,
         account_sid=said("account_sid", env.account_sid).strip(),
-        auth_token=said("auth_token", env.auth_token).strip(),
-        secondary_auth_token=said("secondary_auth_token", env.secondary_auth_token).strip(),
+        auth_token=secrets.auth_token,
+        secondary_auth_token=secrets.secondary_auth_token,
         api_key_sid=said("api_key_sid", env.api_key_sid).strip(),
-        api_key_secret=said("api_key_secret", env.api_key_secret).strip(),
+        api_key_secret=secrets.api_key_secret,
+        unavailable=secrets.trouble,
         shared_keys=env.shared_keys,
         from_number=said("from_number", env.from_number),
         messaging_service_sid=said("messaging_service_sid", env.messaging_service_sid).strip(),
@@ -305,9 +320,9 @@ def _sandbox_environment() -> AccountEnvironment:
     )
 
 
-def _index(accounts: list[Account], unreadable: list[str]) -> Accounts:
+def _index(accounts: list[Account]) -> Accounts:
     by_path: dict[str, Account] = {}
-    conflicts = list(unreadable)
+    conflicts: list[str] = []
     for account in accounts:
         if not account.serves_webhook:
             continue
@@ -345,18 +360,36 @@ class _Cache:
     def _reloaded(self, known: Accounts | None) -> Accounts:
         """While the settings cannot be read, what was known goes on holding: forged posts still draw a 403."""
         try:
-            return load()
+            fresh = load(resolver.peek)
         except (DatabaseFailure, ConfigurationError, ImproperlyConfigured) as error:
             if known is None:
                 raise
             logger.error("accounts.not_reloaded error=%s", type(error).__name__)
             return known
+        tell_unavailable(fresh)
+        return fresh
+
+    def peek(self) -> Accounts | None:
+        return self._accounts
 
     def forget(self) -> None:
         self._accounts = None
 
 
 _cache = _Cache()
+_told: dict[str, str] = {}  # by account, what the log last said of its secrets
+
+
+def tell_unavailable(known: Accounts) -> None:
+    """Log each account that rests for want of a secret, and each that works again: once, not at every reload."""
+    for account in known.by_id.values():
+        if not account.enabled or _told.get(account.id, "") == account.unavailable:
+            continue
+        _told[account.id] = account.unavailable
+        if account.unavailable:
+            logger.error("account.unavailable account=%s reason=%r", account.id, account.unavailable)
+        else:
+            logger.info("account.available account=%s", account.id)
 
 
 def current() -> Accounts:
@@ -367,3 +400,20 @@ def current() -> Accounts:
 def forget() -> None:
     """Make the next `current()` read afresh: after a change in this process, and between tests."""
     _cache.forget()
+
+
+def secrets_in_memory() -> set[str]:
+    """Every secret of the accounts that this process knows, for whoever must keep them out of what is shown."""
+    known = _cache.peek()
+    accounts = known.by_id.values() if known else ()
+    return resolver.known() | {
+        secret
+        for account in accounts
+        for secret in (
+            account.auth_token,
+            account.secondary_auth_token,
+            account.api_key_secret,
+            *account.shared_keys.values(),
+        )
+        if secret
+    }

@@ -15,6 +15,7 @@ from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
 from openclaw_sms.agents.base import AgentError
 from openclaw_sms.config.sources import ConfigurationError
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.text.phone import InvalidNumber
 from openclaw_sms.twilio.client import InsecureApiBase
 
@@ -26,6 +27,7 @@ REFUSALS = (
     InsecureApiBase,
     InvalidNumber,
     PairingError,
+    Withheld,
 )
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from types import FrameType
 
 from django.conf import settings
+from django.core.checks import ERROR as CHECK_ERROR
 from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 
-from openclaw_sms.config import accounts
+from openclaw_sms.config import accounts, checks
 from openclaw_sms.config.accounts import Account, Accounts
 from openclaw_sms.messaging import heartbeat
 from openclaw_sms.messaging.worker import Worker
@@ -63,6 +64,7 @@ class Gateway:
         known = accounts.load()
         self._worker.start()
         announce(known)
+        log_checks()
         logger.info("gateway.listening address=%s console=%s/admin/", self._address, self._address)
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
         ready()
@@ -86,6 +88,7 @@ def announce(known: Accounts) -> None:
                 )
         else:
             logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
+    accounts.tell_unavailable(known)
     for conflict in known.conflicts:
         logger.error("gateway.not_served reason=%r", conflict)
     if not known.by_id:
@@ -95,13 +98,20 @@ def announce(known: Accounts) -> None:
         )
 
 
+def log_checks() -> None:
+    """Log what `manage.py check --database default` would show."""
+    for found in checks.of_everything():
+        level = logging.ERROR if found.level >= CHECK_ERROR else logging.WARNING
+        logger.log(level, "gateway.check id=%s says=%r hint=%r", found.id, found.msg, found.hint)
+
+
 def missing(account: Account) -> str:
     """What keeps the account from receiving texts, in words: the settings and the variables that give them."""
     if not account.enabled:
         return "the account is disabled"
     needed = {
         "accountSid (TWILIO_ACCOUNT_SID)": account.account_sid,
-        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token,
+        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token or account.unavailable,
         "fromNumber (TWILIO_PHONE_NUMBER)": account.from_number or account.messaging_service_sid,
         "publicWebhookUrl (SMS_PUBLIC_WEBHOOK_URL)": account.public_webhook_url or account.validation_disabled,
     }

@@ -10,12 +10,23 @@ from django.db import transaction
 
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.messaging import queue
-from openclaw_sms.models import InboundMessage, InboundState, OutboundPart, PartState, Reason
+from openclaw_sms.config import accounts
+from openclaw_sms.messaging import gate, queue
+from openclaw_sms.messaging.gate import Withheld
+from openclaw_sms.models import InboundMessage, InboundState, OutboundMessage, OutboundPart, PartState, Reason
 
 # A text that is waiting or being answered belongs to the worker.
 ANSWERABLE = frozenset({InboundState.HELD, InboundState.PARKED, InboundState.REFUSED, InboundState.SILENT})
 RESENDABLE = frozenset({PartState.FAILED, PartState.UNCERTAIN})
+
+
+class Erased(Exception):
+    """The words of this text are gone, so it can be neither answered nor sent."""
+
+    code = "erased"
+
+    def __init__(self) -> None:
+        super().__init__("The words of this text were erased: there is nothing left to answer or to send.")
 
 
 class AlreadyDecided(Exception):
@@ -30,8 +41,10 @@ class AlreadyDecided(Exception):
 
 
 def answer_now(text: InboundMessage, *, actor: Actor, now: datetime) -> None:
-    """Have a text that got no answer answered after all, policy and all. Raises `AlreadyDecided`."""
+    """Have a text that got no answer answered after all, policy and all. Raises `AlreadyDecided`, `Erased`."""
     with transaction.atomic():
+        if InboundMessage.objects.filter(pk=text.pk, erased_at__isnull=False).exists():
+            raise Erased
         if text.state not in ANSWERABLE or not text.move(
             InboundState.RECEIVED, attempts=0, next_attempt_at=None, reason=Reason.NONE, detail="", finished_at=None
         ):
@@ -48,12 +61,26 @@ def answer_now(text: InboundMessage, *, actor: Actor, now: datetime) -> None:
 
 
 def send_again(part: OutboundPart, *, actor: Actor, now: datetime) -> None:
-    """Send a failed or uncertain part again, and then the parts held back behind it. Raises `AlreadyDecided`."""
+    """Send a failed or uncertain part again, and then the parts held back behind it.
+
+    Raises `AlreadyDecided`, `Erased`, or `Withheld` for a recipient who must not be texted.
+    """
+    _refuse_closed_gate(part, now)
     with transaction.atomic():
+        if OutboundMessage.objects.filter(pk=part.message_id, erased_at__isnull=False).exists():
+            raise Erased
         if part.state not in RESENDABLE:
             raise AlreadyDecided(part)
         _go_on(part, PartState.QUEUED, attempts=0, checks=0, error_code=None)
         _record("part.send_again", part, actor, now)
+
+
+def _refuse_closed_gate(part: OutboundPart, now: datetime) -> None:
+    to = part.conversation
+    account = accounts.current().by_pk(to.account_id)
+    refusal = gate.can_send(account, to.sender, part.message.kind, now=now) if account else None
+    if refusal is not None and refusal.until is None:
+        raise Withheld(refusal)
 
 
 def mark_sent(part: OutboundPart, *, actor: Actor, now: datetime) -> None:

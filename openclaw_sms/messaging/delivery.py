@@ -7,14 +7,26 @@ import uuid
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from openclaw_sms.access import opt_out
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import queue, trail
-from openclaw_sms.models import Delivery, DeliveryEvent, OutboundMessage, OutboundPart, PartState, Reason
+from openclaw_sms.models import (
+    Delivery,
+    DeliveryEvent,
+    OptOutSource,
+    OutboundMessage,
+    OutboundPart,
+    PartState,
+    Reason,
+)
 from openclaw_sms.twilio.payloads import StatusCallback
 
 logger = logging.getLogger(__name__)
 
+# The recipient is on Twilio's own list (https://www.twilio.com/docs/api/errors/21610).
+OPTED_OUT_AT_TWILIO = 21610
 # Twilio's order of states. Reports come unordered; a lower rank never replaces a higher one.
 RANK = {
     Delivery.UNKNOWN: 0,
@@ -77,6 +89,9 @@ def record(account: Account, callback: StatusCallback, *, now: datetime) -> None
 
 def report(part: OutboundPart, *, status: str, error_code: int = 0) -> None:
     """Let the part's delivery state follow one report; a race with another report is run again."""
+    if error_code == OPTED_OUT_AT_TWILIO:
+        to = part.conversation
+        opt_out.suppress(to.account_id, to.sender, source=OptOutSource.TWILIO_21610, at=timezone.now(), sid=part.sid)
     if status not in Delivery.values:
         return
     while True:

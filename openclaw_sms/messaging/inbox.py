@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import counters, queue
+from openclaw_sms.messaging import counters, keywords, queue
 from openclaw_sms.models import InboundMessage
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.twilio.payloads import InboundText
@@ -28,7 +28,8 @@ class Accepted:
 def accept(account: Account, text: InboundText, *, form: bytes, now: datetime) -> Accepted:
     """Commit `text` once per (account, sid) and wake a worker. Raises `DatabaseError`: then it is not stored.
 
-    Nothing about the text is judged here, not even its AccountSid: a text that is stored can be explained.
+    Nothing about the text is judged here, not even its AccountSid: a text that is stored can be explained. STOP alone
+    is obeyed as it is stored.
     """
     accepted = _store(account, text, form, now)
     if accepted.new:
@@ -52,6 +53,7 @@ def _store(account: Account, text: InboundText, form: bytes, now: datetime) -> A
     try:
         with transaction.atomic():
             message.save(force_insert=True)
+            keywords.stop_at_once(account, text, message)
     except IntegrityError:
         known = InboundMessage.objects.only("pk").get(account_id=account.pk, sid=text.sid)
         return Accepted(known.pk, new=False)

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging import outbox
+from openclaw_sms.messaging import gate, outbox
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.models import Conversation, OutboundKind, OutboundMessage
 from openclaw_sms.text import segments
 from openclaw_sms.text.plaintext import to_plain_text
@@ -39,6 +41,13 @@ class NotConfigured(ConfigurationError):
         )
 
 
+class Unavailable(ConfigurationError):
+    code = "account_unavailable"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(f"Account {account.id} cannot send now: {account.unavailable}")
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A text as it would go out: `to` is E.164, `parts` are plain text, in order."""
@@ -52,12 +61,17 @@ class Draft:
 def draft(account: Account, to: str, text: str, *, plain: bool = False) -> Draft:
     """Flatten (unless `plain`) and split `text`; writes nothing.
 
-    Raises `NotConfigured`, `NothingToSend`, `TooLong`, or `InsecureApiBase` for a TWILIO_API_BASE_URL that would
-    give the account's secrets away.
+    Raises `NotConfigured`, `Unavailable`, `NothingToSend`, `TooLong`, `Withheld` for a recipient who must not be
+    texted, or `InsecureApiBase` for a TWILIO_API_BASE_URL that would give the account's secrets away.
     """
     if not (account.enabled and account.configured):
         raise NotConfigured(account)
+    if account.unavailable:
+        raise Unavailable(account)
     refuse_insecure(settings.TWILIO_API_BASE_URL)
+    refusal = gate.can_send(account, to, OutboundKind.MESSAGE, now=timezone.now())
+    if refusal is not None:
+        raise Withheld(refusal)
     # A shell may pass on bytes that are no characters; nothing can store or send those.
     readable = text.encode(errors="replace").decode()
     words = readable if plain else to_plain_text(readable)
@@ -68,14 +82,17 @@ def draft(account: Account, to: str, text: str, *, plain: bool = False) -> Draft
     return Draft(account, to, words, tuple(segments.split(words, account.text_chunk_limit)))
 
 
-def submit(ready: Draft, *, author: str, now: datetime) -> OutboundMessage:
-    """Put a draft into the outbox."""
+def submit(ready: Draft, *, author: str, now: datetime, automated: bool = False) -> OutboundMessage:
+    """Put a draft into the outbox. `automated`: a program or an agent began it, so it keeps the quiet hours.
+
+    Raises `Withheld`.
+    """
     with transaction.atomic():
         conversation, _ = Conversation.objects.get_or_create(account_id=ready.account.pk, sender=ready.to)
         return outbox.write(
             conversation,
             ready.text,
-            kind=OutboundKind.MESSAGE,
+            kind=OutboundKind.AUTOMATION if automated else OutboundKind.MESSAGE,
             author=author,
             limit=ready.account.text_chunk_limit,
             now=now,

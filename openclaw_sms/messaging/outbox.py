@@ -1,7 +1,8 @@
 """The durable outbox: every text we send is written first, as parts, and posted part by part, in order.
 
 "About to post" is committed before Twilio is called and the result after it. What happens when the process dies in
-between is `messaging.reconcile`'s business. Nothing else in the gateway posts a text.
+between is `messaging.reconcile`'s business. Nothing else in the gateway posts a text, and `messaging.gate` is asked
+twice: when a text is written and when a part is posted.
 """
 
 import enum
@@ -12,16 +13,20 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from openclaw_sms.access import opt_out
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, counters, delivery, queue
+from openclaw_sms.messaging import backoff, counters, delivery, gate, queue
+from openclaw_sms.messaging.gate import Refusal, Withheld
 from openclaw_sms.messaging.lease import Lease, LeaseLost
 from openclaw_sms.models import (
     UNSENT,
     Conversation,
     InboundMessage,
+    OptOutSource,
     OutboundKind,
     OutboundMessage,
     OutboundPart,
@@ -43,6 +48,9 @@ WAITED_IN_VAIN = timedelta(seconds=5)
 # Well under a lease: as long as our marker is younger than this nobody else can have acted on it.
 MARKER_IS_STALE_AFTER = timedelta(seconds=10)
 
+
+# How soon a part looks again whether its account's secret can be had.
+UNAVAILABLE_FOR = timedelta(seconds=5)
 
 # Some thirty texts in a row. What is longer is a document, or an agent that has lost its way.
 LONGEST_TEXT = 40_000
@@ -71,8 +79,13 @@ def write(
 ) -> OutboundMessage:
     """Put `text` (plain, not empty) into the outbox, split into parts of at most `limit` characters.
 
-    Call it inside the transaction that makes the text necessary; the worker is woken when that commits.
+    Call it inside the transaction that makes the text necessary; the worker is woken when that commits. Raises
+    `Withheld` when the gate is closed for the recipient; then nothing was written.
     """
+    account = accounts.current().by_pk(conversation.account_id)
+    refusal = gate.can_send(account, conversation.sender, kind, now=now)
+    if refusal is not None and refusal.until is None:
+        raise Withheld(refusal)
     message = OutboundMessage.objects.create(
         conversation=conversation,
         kind=kind,
@@ -82,14 +95,14 @@ def write(
         created_at=now,
     )
     OutboundPart.objects.bulk_create(
-        _part(message, number, body) for number, body in enumerate(segments.split(text, limit), start=1)
+        _part(message, number, body, refusal) for number, body in enumerate(segments.split(text, limit), start=1)
     )
     Conversation.objects.filter(pk=conversation.pk).update(last_activity_at=now)
     transaction.on_commit(functools.partial(queue.wake_outbox, conversation.pk))
     return message
 
 
-def _part(message: OutboundMessage, number: int, body: str) -> OutboundPart:
+def _part(message: OutboundMessage, number: int, body: str, waits: Refusal | None) -> OutboundPart:
     measure = segments.measure(body)
     return OutboundPart(
         message=message,
@@ -98,13 +111,25 @@ def _part(message: OutboundMessage, number: int, body: str) -> OutboundPart:
         body=body,
         encoding=measure.encoding.value,
         segments=measure.segments,
+        next_attempt_at=waits.until if waits else None,
+        reason=waits.reason if waits else Reason.NONE,
+        detail=waits.sentence if waits else "",
     )
 
 
+def waits_for_morning(now: datetime) -> Q:
+    """The parts that wait for the end of their recipient's quiet hours."""
+    return Q(reason=Reason.QUIET_HOURS, next_attempt_at__gt=now)
+
+
 def next_part(conversation_id: int) -> OutboundPart | None:
-    """The oldest part of the conversation that is not yet settled."""
+    """The oldest part of the conversation that is not yet settled.
+
+    What waits for the end of quiet hours is passed over until then: a reply must not wait behind it.
+    """
     unsent = OutboundPart.objects.filter(conversation_id=conversation_id, state__in=UNSENT)
-    return unsent.select_related("conversation").order_by("message_id", "number").first()
+    unsent = unsent.exclude(waits_for_morning(timezone.now()))
+    return unsent.select_related("conversation", "message").order_by("message_id", "number").first()
 
 
 def sid_answered_by(part: OutboundPart) -> str | None:
@@ -118,6 +143,8 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     account = accounts.current().by_pk(part.conversation.account_id)
     if account is None or not (account.enabled and account.configured):
         return _fail(part, lease, Reason.ACCOUNT_UNAVAILABLE, now=now)
+    if account.unavailable:
+        return _rest(part, lease, account.unavailable, now=now)
     twilio = carrier(account)
     with transaction.atomic():
         lease.confirm(now)
@@ -127,6 +154,10 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     if timezone.now() - now > MARKER_IS_STALE_AFTER:
         # This process stood still (a suspended machine): another worker may by now have asked Twilio and sent it.
         raise LeaseLost
+    # The last thing before the post: what was allowed when the text was written may not be any more.
+    refusal = gate.can_send(account, outgoing.to, part.message.kind, now=timezone.now())
+    if refusal is not None:
+        return _withhold(part, lease, refusal)
     try:
         sent = twilio.send(outgoing)
     except TwilioError as error:
@@ -134,6 +165,22 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
         return _refused(part, lease, error)
     counters.count(counters.SENDS, outcome="accepted")
     return accept(part, lease, sent)
+
+
+def _withhold(part: OutboundPart, lease: Lease, refusal: Refusal) -> Progress:
+    """Undo the marker of a part that was not posted: it waits, or it is given up and those behind it too."""
+    now = timezone.now()
+    logger.info("part.withheld part=%s reason=%s", part.pk, refusal.reason.value)
+    why: dict[str, object] = {"reason": refusal.reason, "detail": refusal.reason.label}
+    if refusal.until is not None:
+        part.put_off_rest(refusal.until, refusal.reason)
+        tries = part.attempts - 1
+        return _put_off(part, lease, PartState.QUEUED, now=now, until=refusal.until, attempts=tries, **why)
+    with transaction.atomic():
+        lease.confirm(now)
+        if part.move(PartState.CANCELLED, next_attempt_at=None, **why):
+            part.cancel_rest()
+    return Progress.MOVED
 
 
 def _outgoing(part: OutboundPart, account: Account) -> Outgoing:
@@ -185,12 +232,32 @@ def _refused(part: OutboundPart, lease: Lease, error: TwilioError) -> Progress:
             checks=0,
             unanswered=error.http_status is None and now - (part.posted_at or now) >= WAITED_IN_VAIN,
         )
+    if error.code == delivery.OPTED_OUT_AT_TWILIO:
+        return _opted_out(part, lease, error, now)
     if not error.retryable:
         return _fail(part, lease, Reason.TWILIO_REFUSED, now=now, error=error)
     if part.attempts >= MOST_TRIES:
         return _fail(part, lease, Reason.TRIES_EXHAUSTED, now=now, error=error)
     until = now + backoff.delay(part.attempts, retry_after=error.retry_after)
     return _put_off(part, lease, PartState.QUEUED, now=now, until=until, detail=str(error))
+
+
+def _rest(part: OutboundPart, lease: Lease, why: str, *, now: datetime) -> Progress:
+    """Leave the part in its place until the account's secret can be had; no try is spent on it."""
+    with transaction.atomic():
+        lease.confirm(now)
+        OutboundPart.objects.filter(pk=part.pk, state=PartState.QUEUED).update(
+            next_attempt_at=now + UNAVAILABLE_FOR, reason=Reason.SECRET_UNAVAILABLE, detail=why[:300]
+        )
+    return Progress.MOVED
+
+
+def _opted_out(part: OutboundPart, lease: Lease, error: TwilioError, now: datetime) -> Progress:
+    """Twilio knows of a STOP that we have not seen: from now on it holds here too."""
+    progress = _fail(part, lease, Reason.OPTED_OUT, now=now, error=error)
+    to = part.conversation
+    opt_out.suppress(to.account_id, to.sender, source=OptOutSource.TWILIO_21610, at=now)
+    return progress
 
 
 def _put_off(

@@ -46,6 +46,8 @@ def check(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     account = accounts.current().by_pk(part.conversation.account_id)
     if account is None or not account.configured:
         return _leave_to_operator(part, lease, now)
+    if account.unavailable:
+        return _ask_again(part, lease, now + ASK_AGAIN_AFTER, part.checks)
     posted_at = part.posted_at or now
     try:
         found = outbox.carrier(account).sent_since(

@@ -8,7 +8,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,25 +16,41 @@ from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 from django.utils import timezone
 
-from openclaw_sms.access import pairing, policy
+from openclaw_sms.access import limits, opt_out, pairing, policy
 from openclaw_sms.access.policy import Decision, Ruling
 from openclaw_sms.agents.base import Agent, AgentError, Question
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, counters, history, outbox, owner_commands, pairing_notice
+from openclaw_sms.config.secrets import resolver
+from openclaw_sms.messaging import (
+    backoff,
+    counters,
+    flags,
+    history,
+    keywords,
+    outbox,
+    owner,
+    owner_commands,
+    pairing_notice,
+)
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.owner_commands import OwnerCommand
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
     WAITING,
     Conversation,
+    FlagSource,
     InboundMessage,
     InboundState,
     OutboundKind,
     OutboundPart,
+    PairingRequest,
     PartState,
     Reason,
 )
+from openclaw_sms.text.flags import take_flag
+from openclaw_sms.text.keywords import Keyword
 from openclaw_sms.text.phone import parse_sender
 from openclaw_sms.text.plaintext import sendable_text
 from openclaw_sms.twilio import payloads
@@ -80,7 +96,10 @@ def claim_next(conversation: Conversation, lease: Lease, *, now: datetime) -> In
 
 
 class Turn:
-    """The turn of one claimed text: identity, policy, agent, reply. `take` ends in exactly one finishing move."""
+    """The turn of one claimed text: identity, STOP and its kin, policy, agent, reply.
+
+    `take` ends in exactly one finishing move.
+    """
 
     def __init__(self, text: InboundMessage, conversation: Conversation, lease: Lease, agent: Agent) -> None:
         self.text = text
@@ -91,8 +110,11 @@ class Turn:
     def take(self) -> None:
         """Raises `LeaseLost` when another worker took the conversation meanwhile; then nothing was written."""
         account = accounts.current().by_pk(self.conversation.account_id)
-        if account is None or not (account.enabled and account.configured):
+        if account is None or not account.configured:
             self._finish(InboundState.PARKED, Reason.ACCOUNT_UNAVAILABLE)
+            return
+        if self.text.erased_at is not None:
+            self._finish(InboundState.REFUSED, Reason.ERASED)
             return
         if self.text.attempts > settings.SMS_AGENT_TRIES + SURVIVED_CRASHES:
             self._stop_crashing(account)
@@ -114,10 +136,24 @@ class Turn:
         if mismatch is not None:
             self._finish(InboundState.PARKED, MISMATCHES[mismatch])
             return
-        command = owner_commands.read(account, payload)
-        if command is not None:
-            self._obey(account, command)
-            return
+        # Whatever the policy, and whether or not the account answers anybody.
+        word = keywords.keyword_of(account, payload, self.text.sender)
+        if word is not None:
+            self._obey(word, account, payload)
+        elif not account.enabled:
+            self._finish(InboundState.PARKED, Reason.ACCOUNT_UNAVAILABLE)
+        elif (command := owner_commands.read(account, payload)) is not None:
+            self._obey_owner(account, command)
+        else:
+            flags.raise_if_asked_to_stop(self.conversation, self.text)
+            self._admit(account, payload)
+
+    def _obey(self, word: Keyword, account: Account, payload: InboundText) -> None:
+        with self._writing() as now:
+            reason = keywords.obey(word, account, payload, self.text, self.conversation, now=now)
+            self._move(InboundState.SILENT, reason, now)
+
+    def _admit(self, account: Account, payload: InboundText) -> None:
         ruling = rule(account, self.text.sender)
         if ruling.decision is Decision.REFUSE:
             self._finish(InboundState.REFUSED, ruling.reason)
@@ -126,49 +162,83 @@ class Turn:
         else:
             self._answer(account, payload)
 
-    def _obey(self, account: Account, command: OwnerCommand) -> None:
+    def _obey_owner(self, account: Account, command: OwnerCommand) -> None:
         """Do what the owner asked for by text, and say so: one transaction, so that it happens once."""
         with self._writing() as now:
             if self.text.state != InboundState.PROCESSING:
                 return
+            sentence = owner_commands.obey(command, account, sender=self.text.sender, now=now)
+            reason = self._confirm(account, sentence, now)
+            self._move(InboundState.SILENT if reason is not Reason.NONE else InboundState.ANSWERED, reason, now)
+
+    def _confirm(self, account: Account, sentence: str, now: datetime) -> Reason:
+        """Answer the owner; why not, when the gate is closed even for them."""
+        try:
             outbox.write(
                 self.conversation,
-                owner_commands.obey(command, account, sender=self.text.sender, now=now),
+                sentence,
                 kind=OutboundKind.NOTICE,
                 author="gateway",
                 limit=account.text_chunk_limit,
                 now=now,
                 in_reply_to=None if self._was_told(OutboundKind.NOTICE) else self.text,
             )
-            self._move(InboundState.ANSWERED, Reason.NONE, now)
+        except Withheld as withheld:
+            return withheld.reason
+        return Reason.NONE
 
     def _challenge(self, account: Account) -> None:
         """Keep the text for the owner and tell the sender the code: once per request, unless that text failed."""
+        refused = limits.of_country(account, self.text.sender)
+        if refused is not Reason.NONE:
+            self._finish(InboundState.REFUSED, refused)
+            return
+        bitten = self._give_code(account)
+        pairing_notice.tell(account, self.text.sender, now=timezone.now())
+        if bitten is not Reason.NONE:
+            owner.tell_once(account, f"{bitten.value}:{owner.today()}", f"owner_{bitten.value}", account=account.id)
+
+    def _give_code(self, account: Account) -> Reason:
+        """The cap that kept the sender from getting a code; NONE when there was none."""
         with self._writing() as now:
             pairing.lock(account.pk)
             if pairing.is_paired(account.pk, self.text.sender):
                 # The owner approved in this very moment: judge again.
                 self.text.move(InboundState.RECEIVED)
-                return
-            request = pairing.request(self.text, now=now)
+                return Reason.NONE
+            known = pairing.asked(account.pk, self.text.sender, now=now)
+            if known is not None and known.reply is not None and not _failed(known.reply.pk):
+                pairing.seen(known, now=now)
+                self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
+                return Reason.NONE
+            spent = limits.of_strangers(account, self.text.sender, now=now)
+            request = pairing.request(self.text, now=now) if spent is Reason.NONE else None
             if request is None:
-                pairing_notice.slots_are_full(account, now=now)
-                self._move(InboundState.REFUSED, Reason.PAIRING_FULL, now)
-                return
-            if request.reply is None or _failed(request.reply.pk):
-                request.reply = outbox.write(
-                    self.conversation,
-                    say("pairing", code=request.code),
-                    kind=OutboundKind.PAIRING,
-                    author="gateway",
-                    limit=account.text_chunk_limit,
-                    now=now,
-                    # An earlier code may have answered this very text, if the owner has it looked at again.
-                    in_reply_to=None if self._was_told(OutboundKind.PAIRING) else self.text,
-                )
-                request.save(update_fields=["reply"])
-            pairing_notice.asked(account, request, now=now)
-            self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
+                bitten = Reason.PAIRING_FULL if spent is Reason.NONE else spent
+                self._move(InboundState.HELD if known else InboundState.REFUSED, bitten, now)
+                return bitten
+            self._tell_code(account, request, now)
+            return Reason.NONE
+
+    def _tell_code(self, account: Account, request: PairingRequest, now: datetime) -> None:
+        try:
+            request.reply = outbox.write(
+                self.conversation,
+                say("pairing", code=request.code),
+                kind=OutboundKind.PAIRING,
+                author="gateway",
+                limit=account.text_chunk_limit,
+                now=now,
+                # An earlier code may have answered this very text, if the owner has it looked at again.
+                in_reply_to=None if self._was_told(OutboundKind.PAIRING) else self.text,
+            )
+        except Withheld as withheld:
+            # They opted out in this very moment: no code, and no place among those who wait.
+            pairing.forget(request)
+            self._move(InboundState.REFUSED, withheld.reason, now)
+            return
+        request.save(update_fields=["reply"])
+        self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
 
     def _answer(self, account: Account, payload: InboundText) -> None:
         words = spoken(payload)
@@ -185,9 +255,12 @@ class Turn:
             history=history.before(self.text, turns=self.agent.history_turns),
         )
         # Again, on fresh facts: the owner may have changed their mind while the text waited.
-        ruling = rule(accounts.load().by_pk(account.pk) or account, self.text.sender)
+        ruling = rule(accounts.load(resolver.peek).by_pk(account.pk) or account, self.text.sender)
         if ruling.decision is not Decision.ADMIT:
             self._finish(InboundState.REFUSED, ruling.reason)
+            return
+        if limits.of_replies(account, self.conversation.pk, now=timezone.now()) is not Reason.NONE:
+            self._halt(account)
             return
         try:
             with counters.timed(counters.AGENT_SECONDS):
@@ -196,11 +269,20 @@ class Turn:
             self._agent_failed(account, error)
             return
         # The agent may have acted on the text: from here on it must not be asked a second time for our own troubles.
+        answer, flagged = take_flag(answer)
+        if flagged:
+            persistently(functools.partial(flags.put_up, self.conversation, FlagSource.AGENT, self.text))
         reply = "" if outbox.is_too_long(answer) else sendable_text(answer)
         if outbox.is_too_long(answer) or outbox.is_too_long(reply):
             persistently(functools.partial(self._give_up, account, Reason.REPLY_TOO_LONG))
         else:
             persistently(functools.partial(self._reply, account, reply))
+
+    def _halt(self, account: Account) -> None:
+        """The loop guard: the operator looks before the agent says more to somebody who may be a machine."""
+        self._finish(InboundState.PARKED, Reason.REPLY_CAP)
+        key = f"{Reason.REPLY_CAP.value}:{self.conversation.pk}:{owner.today()}"
+        owner.tell_once(account, key, "owner_reply_cap", account=account.id)
 
     def _reply(self, account: Account, reply: str) -> None:
         if not reply:
@@ -209,15 +291,19 @@ class Turn:
         with self._writing() as now:
             if self.text.state != InboundState.PROCESSING:
                 return  # it was written after all: only the word of the commit was lost
-            outbox.write(
-                self.conversation,
-                reply,
-                kind=OutboundKind.REPLY,
-                author="agent",
-                limit=account.text_chunk_limit,
-                now=now,
-                in_reply_to=self.text,
-            )
+            try:
+                outbox.write(
+                    self.conversation,
+                    reply,
+                    kind=OutboundKind.REPLY,
+                    author="agent",
+                    limit=account.text_chunk_limit,
+                    now=now,
+                    in_reply_to=self.text,
+                )
+            except Withheld as withheld:
+                self._move(InboundState.REFUSED, withheld.reason, now)
+                return
             self._move(InboundState.ANSWERED, Reason.NONE, now)
 
     def _agent_failed(self, account: Account, error: AgentError) -> None:
@@ -251,15 +337,16 @@ class Turn:
         """Once a text, however often the operator has it answered again."""
         if self._was_told(OutboundKind.APOLOGY):
             return
-        outbox.write(
-            self.conversation,
-            say("apology"),
-            kind=OutboundKind.APOLOGY,
-            author="gateway",
-            limit=account.text_chunk_limit,
-            now=now,
-            in_reply_to=self.text,
-        )
+        with suppress(Withheld):  # who opted out while the agent failed is owed nothing
+            outbox.write(
+                self.conversation,
+                say("apology"),
+                kind=OutboundKind.APOLOGY,
+                author="gateway",
+                limit=account.text_chunk_limit,
+                now=now,
+                in_reply_to=self.text,
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[datetime]:
@@ -317,13 +404,18 @@ def persistently(write: Callable[[], None]) -> None:
 
 
 def rule(account: Account, address: str) -> Ruling:
-    """The policy's answer for a sender, on the facts of this moment. `address`: as the inbox stores it."""
+    """May this sender talk, on the facts of this moment? `address`: as the inbox stores it.
+
+    Who has opted out may not: a reply could not be sent.
+    """
+    if opt_out.is_out(account.pk, address):
+        return Ruling(Decision.REFUSE, Reason.OPTED_OUT)
     return policy.decide(
         parse_sender(address),
         policy=account.dm_policy,
         allow_from=account.allow_from,
         paired=pairing.is_paired(account.pk, address),
-        own_number=account.from_number,
+        own_numbers=accounts.current().own_numbers | {account.from_number},
     )
 
 

@@ -19,9 +19,13 @@ from django.utils.crypto import salted_hmac
 from huey import Huey
 from huey.consumer import Consumer
 
-from openclaw_sms.agents.base import Agent
+from openclaw_sms.agents.base import Agent, AgentError, AgentErrorCode
 from openclaw_sms.agents.registry import AgentSettings, build_agent
-from openclaw_sms.messaging import lease, notices, outbox, queue, reconcile, trail, turn
+from openclaw_sms.config import agent_token, refresher
+from openclaw_sms.config.secrets import resolver
+from openclaw_sms.config.secrets.failure import SecretUnavailable
+from openclaw_sms.config.secrets.reference import SecretRef
+from openclaw_sms.messaging import lease, mailbox, outbox, queue, reconcile, trail, turn
 from openclaw_sms.messaging.heartbeat import Heartbeat
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
 from openclaw_sms.messaging.outbox import Progress
@@ -49,21 +53,37 @@ stopping = {lane: threading.Event() for lane in Lane}
 
 @functools.cache
 def agent() -> Agent:
-    """The agent that SMS_AGENT names. Raises `AgentError` when it cannot be used."""
+    """The agent that SMS_AGENT names. Raises `AgentError` or `ConfigurationError` when it cannot be used."""
     return build_agent(agent_settings())
 
 
 def agent_settings() -> AgentSettings:
+    """Raises `ConfigurationError`."""
     return AgentSettings(
         spec=settings.SMS_AGENT,
         url=settings.SMS_AGENT_URL,
         token=settings.SMS_AGENT_TOKEN,
+        token_source=_token_source(),
         model=settings.SMS_AGENT_MODEL,
         read_timeout=settings.SMS_AGENT_TIMEOUT,
         history_turns=settings.SMS_AGENT_HISTORY,
         system_prompt=settings.SMS_AGENT_SYSTEM_PROMPT,
         pseudonym_key=salted_hmac("openclaw_sms sender pseudonym", "").hexdigest(),
     )
+
+
+def _token_source() -> Callable[[], str] | None:
+    """What looks the agent's token up, when it is kept elsewhere. Raises `ConfigurationError`."""
+    ref = agent_token.reference()
+    return None if ref is None else functools.partial(_look_up, ref)
+
+
+def _look_up(ref: SecretRef) -> str:
+    try:
+        return resolver.resolve(ref)
+    except SecretUnavailable as error:
+        sentence = f"{agent_token.NAME}: {error}"
+    raise AgentError(AgentErrorCode.TOKEN_UNAVAILABLE, sentence, retryable=True)
 
 
 def answer(inbound_id: int) -> None:
@@ -190,7 +210,7 @@ class Sweep:
     def _parts(self, now: datetime) -> list[tuple[int, datetime | None]]:
         """The conversation, and when its oldest unsent part became due, of every lane that is free."""
         unsent = OutboundPart.objects.filter(state__in=UNSENT).order_by("conversation_id", "message_id", "number")
-        free = unsent.exclude(conversation__send_lease_until__gte=now)
+        free = unsent.exclude(conversation__send_lease_until__gte=now).exclude(outbox.waits_for_morning(now))
         heads: dict[int, datetime | None] = {}
         for conversation_id, since in free.values_list("conversation_id", "next_attempt_at"):
             heads.setdefault(conversation_id, since)
@@ -239,6 +259,7 @@ class Worker:
         refuse_insecure(settings.TWILIO_API_BASE_URL)
         for lane in Lane:
             stopping[lane].clear()
+        refresher.start()
         self._turns.start()
         self._sends.start()
         self._sweeper.start()
@@ -254,6 +275,7 @@ class Worker:
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
         self._heartbeat.end()
+        refresher.stop()
         agent().close()
 
     def _let_replies_out(self) -> None:
@@ -270,7 +292,7 @@ class Worker:
             try:
                 self._heartbeat.beat(timezone.now())
                 sweep.once(timezone.now())
-                notices.wake_if_due(timezone.now())
+                mailbox.wake_if_due(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())

@@ -2,16 +2,27 @@
 
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
-from openclaw_sms.models.conversation import Conversation
-from openclaw_sms.models.health import Counter, NoticeState, OwnerNotice, RefusedPosts, WorkerHeartbeat
+from openclaw_sms.models.conversation import Conversation, FlagSource
+from openclaw_sms.models.health import Counter, MailState, OwnerMail, RefusedPosts, WorkerHeartbeat
 from openclaw_sms.models.inbound import UNFINISHED, WAITING, InboundMessage
-from openclaw_sms.models.outbound import UNSENT, UNSETTLED, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
+from openclaw_sms.models.opt_out import OptOut, OptOutSource, OwnerNotice
+from openclaw_sms.models.outbound import (
+    TO_STRANGERS,
+    UNSENT,
+    UNSETTLED,
+    DeliveryEvent,
+    OutboundKind,
+    OutboundMessage,
+    OutboundPart,
+)
 from openclaw_sms.models.reasons import FIXES, Reason
+from openclaw_sms.models.secret import StoredSecret
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
 
 __all__ = [
     "ANYONE",
     "FIXES",
+    "TO_STRANGERS",
     "UNFINISHED",
     "UNSENT",
     "UNSETTLED",
@@ -25,13 +36,17 @@ __all__ = [
     "Delivery",
     "DeliveryEvent",
     "DmPolicy",
+    "FlagSource",
     "IllegalMove",
     "InboundMessage",
     "InboundState",
-    "NoticeState",
+    "MailState",
+    "OptOut",
+    "OptOutSource",
     "OutboundKind",
     "OutboundMessage",
     "OutboundPart",
+    "OwnerMail",
     "OwnerNotice",
     "PairingRequest",
     "PairingState",
@@ -40,5 +55,6 @@ __all__ = [
     "RefusedPosts",
     "SenderSource",
     "SmsAccount",
+    "StoredSecret",
     "WorkerHeartbeat",
 ]

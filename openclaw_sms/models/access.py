@@ -89,6 +89,8 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-id"]
+        # the history of one number
+        indexes = [models.Index(fields=["account", "subject", "at"], name="audit_by_subject")]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"

@@ -5,6 +5,13 @@ from django.db import models
 from openclaw_sms.models.account import SmsAccount
 
 
+class FlagSource(models.TextChoices):
+    """Who thinks that the sender wants to be left alone, without having said one of the words that do it."""
+
+    WORDS = "words", "their words sound like it"
+    AGENT = "agent", "the agent says so"
+
+
 class Conversation(models.Model):
     """One account and one other party.
 
@@ -20,6 +27,16 @@ class Conversation(models.Model):
     send_lease_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_activity_at = models.DateTimeField(null=True, blank=True)
+    flag = models.CharField(
+        "asked to stop",
+        max_length=16,
+        choices=FlagSource.choices,
+        blank=True,
+        default="",
+        help_text="for the operator",
+    )
+    flagged_at = models.DateTimeField(null=True, blank=True)
+    flag_sid = models.CharField(max_length=64, blank=True, default="", help_text="of the text that raised the flag")
 
     class Meta:
         ordering = ["-last_activity_at", "-id"]

@@ -64,31 +64,28 @@ class RefusedPosts(models.Model):
         return f"{self.count} since {self.since}"
 
 
-class NoticeState(models.TextChoices):
+class MailState(models.TextChoices):
     WAITING = "waiting", "waiting"
     SENT = "sent", "sent"
     FAILED = "failed", "failed"
 
 
-class OwnerNotice(models.Model):
-    """One thing the owner was told, once per `key` and way of telling."""
+class OwnerMail(models.Model):
+    """One mail to the owner, once for each `key`. Its words are dropped when it is sent."""
 
     account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=100)
-    way = models.CharField(max_length=8, help_text="sms or email")
+    key = models.CharField(max_length=120)
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField(blank=True)
-    state = models.CharField(max_length=8, choices=NoticeState.choices, default=NoticeState.WAITING)
+    state = models.CharField(max_length=8, choices=MailState.choices, default=MailState.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "key", "way"], name="owner_is_told_once")]
+        constraints = [models.UniqueConstraint(fields=["account", "key"], name="owner_is_mailed_once")]
         indexes = [
-            models.Index(
-                fields=["next_attempt_at"], condition=models.Q(state=NoticeState.WAITING), name="notice_to_send"
-            )
+            models.Index(fields=["next_attempt_at"], condition=models.Q(state=MailState.WAITING), name="mail_to_send")
         ]
 
     def __str__(self) -> str:

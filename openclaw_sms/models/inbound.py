@@ -28,6 +28,7 @@ class InboundMessage(StatefulModel):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="when body and raw form were erased")
 
     class Meta:
         verbose_name = "text received"
@@ -49,6 +50,8 @@ class InboundMessage(StatefulModel):
             ),
             # the thread of one conversation
             models.Index(fields=["account", "sender", "received_at"], name="inbound_thread"),
+            # retention: the oldest texts that still have their words
+            models.Index(fields=["received_at"], condition=Q(erased_at__isnull=True), name="inbound_not_erased"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """A text we send, in parts, and what Twilio reported of each."""
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -21,6 +22,13 @@ class OutboundKind(models.TextChoices):
     NOTICE = "notice", "notice"
     APOLOGY = "apology", "apology"
     MESSAGE = "message", "message"
+    AUTOMATION = "automation", "automatic message"
+    KEYWORD = "keyword", "answer to STOP, START or HELP"
+    OWNER = "owner", "notice to the owner"
+
+
+# What anybody can make us text, approved or not: `access.limits` counts these.
+TO_STRANGERS = (OutboundKind.PAIRING, OutboundKind.KEYWORD)
 
 
 class OutboundMessage(models.Model):
@@ -34,6 +42,7 @@ class OutboundMessage(models.Model):
     text = models.TextField()
     author = models.CharField(max_length=150, blank=True, help_text="agent, gateway, cli:NAME or console:NAME")
     created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="when the words were erased")
 
     class Meta:
         verbose_name = "text sent"
@@ -46,7 +55,13 @@ class OutboundMessage(models.Model):
                 name="text_is_answered_once",
             ),
         ]
-        indexes = [models.Index(fields=["conversation", "created_at"], name="outbound_thread")]
+        indexes = [
+            models.Index(fields=["conversation", "created_at"], name="outbound_thread"),
+            # what strangers have cost in a day
+            models.Index(fields=["created_at"], condition=Q(kind__in=TO_STRANGERS), name="outbound_to_strangers"),
+            # retention: the oldest texts that still have their words
+            models.Index(fields=["created_at"], condition=Q(erased_at__isnull=True), name="outbound_not_erased"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
@@ -100,9 +115,27 @@ class OutboundPart(StatefulModel):
     def __str__(self) -> str:
         return self.sid or str(self.token)
 
+    @classmethod
+    def cancel_waiting(cls, account_pk: int, sender: str, reason: Reason) -> int:
+        """Give up what waits to be sent to one sender; how many parts. What is being posted now is left to finish."""
+        # Without a join in the update, so that a part that is being marked as sent this moment is looked at again.
+        lanes = list(Conversation.objects.filter(account_id=account_pk, sender=sender).values_list("pk", flat=True))
+        waiting = cls.objects.filter(conversation_id__in=lanes, state__in=(PartState.QUEUED, PartState.BLOCKED))
+        return waiting.update(state=PartState.CANCELLED, reason=reason, detail=reason.label, next_attempt_at=None)
+
     def block_rest(self) -> None:
         """Hold back the later parts of the message: half an answer with a hole in it misleads."""
         self._later().filter(state=PartState.QUEUED).update(state=PartState.BLOCKED)
+
+    def cancel_rest(self) -> None:
+        """Give up the later parts of the message with this one, for the same reason."""
+        waiting = self._later().filter(state__in=(PartState.QUEUED, PartState.BLOCKED))
+        waiting.update(state=PartState.CANCELLED, reason=self.reason, detail=self.detail, next_attempt_at=None)
+
+    def put_off_rest(self, until: datetime, reason: Reason) -> None:
+        """Let the later parts of the message wait as long as this one: they must not overtake it."""
+        waiting = self._later().filter(state=PartState.QUEUED)
+        waiting.update(next_attempt_at=until, reason=reason, detail=reason.label)
 
     def release_rest(self) -> None:
         """Let the parts that `block_rest` held go on."""

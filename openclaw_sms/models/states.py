@@ -94,7 +94,15 @@ PART_MOVES: Moves = {
             PartState.CANCELLED,
         }
     ),
-    PartState.SENDING: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CHECKING, PartState.FAILED}),
+    PartState.SENDING: frozenset(
+        {
+            PartState.ACCEPTED,
+            PartState.QUEUED,
+            PartState.CHECKING,
+            PartState.FAILED,
+            PartState.CANCELLED,  # the gate closed after the marker was written, before the post
+        }
+    ),
     PartState.CHECKING: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.UNCERTAIN}),
     PartState.UNCERTAIN: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CANCELLED}),
     # Accepted: a status callback tells of an earlier post, whose answer was lost.

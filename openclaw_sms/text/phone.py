@@ -161,3 +161,19 @@ def _parsed_e164(number: str, region: str | None) -> str:
         return ""
     e164 = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     return e164 if _E164.fullmatch(e164) and not parsed.extension else ""
+
+
+def country_of(number: str) -> str:
+    """The ISO 3166 code ("US", "AT") of the country an E.164 number belongs to; "" where it cannot be told.
+
+    Numbers in a country's plan that are not handed out are still that country's. Of the countries that share +1 the
+    first is the United States: a +1 number that is nobody's in particular counts as theirs.
+    """
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return ""
+    found = phonenumbers.region_code_for_number(parsed)
+    if not found:
+        found = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return str(found) if found in phonenumbers.SUPPORTED_REGIONS else ""

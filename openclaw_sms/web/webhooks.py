@@ -71,6 +71,13 @@ class NotStored(APIException):
     default_detail = "Not stored"
 
 
+class NotAvailable(APIException):
+    """The account rests: without its secret nobody can say who posts. Twilio may try again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Not available"
+
+
 class NoMessageSid(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_detail = "Missing MessageSid"
@@ -82,7 +89,7 @@ class TooLarge(APIException):
 
 
 class TwilioWebhook(APIView):
-    """POST only. 200 empty TwiML · 400 no MessageSid · 403 signature · 405 · 413 · 503 not stored."""
+    """POST only. 200 empty TwiML · 400 no MessageSid · 403 signature · 405 · 413 · 503 not stored, not available."""
 
     http_method_names = ["post"]
     authentication_classes = []
@@ -124,6 +131,9 @@ class TwilioWebhook(APIView):
             raise TooLarge from None
         if account.validation_disabled:
             return body
+        if account.unavailable:
+            logger.warning("text.refused account=%s reason=unavailable", account.id)
+            raise NotAvailable
         genuine = signature.verify(
             public_url=account.public_webhook_url,
             query=request.META.get("QUERY_STRING", ""),

@@ -80,6 +80,8 @@ class TestTheList:
         self, console: Client, account: SmsAccount, settings: pytest.FixtureRequest
     ) -> None:
         settings.SMS_ENCRYPTION_KEYS = ["A" * 43 + "="]  # type: ignore[attr-defined]
+        account.save()
+        settings.SMS_ENCRYPTION_KEYS = []  # type: ignore[attr-defined]
 
         assert "SMS_ENCRYPTION_KEYS" in console.get(reverse(LIST)).content.decode()
         console.post(page_of(account), filled_in(account, new_auth_token="fresh", clear_secondary_auth_token="on"))

@@ -315,6 +315,19 @@ def test_the_largest_answer_is_still_read() -> None:
 # --- secrets ------------------------------------------------------------------------------------------------
 
 
+def test_a_token_that_is_kept_elsewhere_is_asked_for_at_each_question() -> None:
+    tokens = iter(["first", "second", "not sendable"])
+    with (
+        ScriptedServer(says("hi")) as server,
+        agent_at(server.origin, token="", token_source=lambda: next(tokens)) as agent,
+    ):
+        agent.answer(QUESTION)
+        agent.answer(QUESTION)
+        with pytest.raises(AgentError, match="SMS_AGENT_TOKEN contains a space"):
+            agent.answer(QUESTION)
+    assert [one.headers["authorization"] for one in server.received] == ["Bearer first", "Bearer second"]
+
+
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "tóken", "tab\t", "nul\0"])
 def test_a_token_no_header_can_carry_is_refused_when_built_and_not_shown(token: str) -> None:
     with pytest.raises(AgentError, match="SMS_AGENT_TOKEN") as caught, agent_at("http://agent", token=token):

@@ -228,7 +228,7 @@ class TestARefusedPart:
     @pytest.fixture
     def message(self, conversation: Conversation, twilio: PretendTwilio) -> OutboundMessage:
         """Three parts, of which Twilio refuses the second."""
-        twilio.fails_next(Refusal(400, 21610), after=1)
+        twilio.fails_next(Refusal(400, 21408), after=1)
         message = write(conversation)
         send(conversation)
         return message
@@ -239,7 +239,7 @@ class TestARefusedPart:
 
     def test_says_why_without_the_number(self, message: OutboundMessage) -> None:
         failed = message.parts.get(number=2)
-        assert (failed.reason, failed.error_code) == (Reason.TWILIO_REFUSED, 21610)
+        assert (failed.reason, failed.error_code) == (Reason.TWILIO_REFUSED, 21408)
         assert cast.ALICE not in failed.detail
         assert failed.detail
 

@@ -11,13 +11,14 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.access import pairing
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import notices, owner
+from openclaw_sms.messaging import mailbox, owner
 from openclaw_sms.models import (
     AllowedSender,
     AuditEvent,
     InboundState,
-    NoticeState,
-    OwnerNotice,
+    MailState,
+    OutboundMessage,
+    OwnerMail,
     PairingRequest,
     PairingState,
     SmsAccount,
@@ -69,13 +70,13 @@ class TestBeingTold:
             Phone(f"+1555000444{digit}", account).texts("let me in")
         told = owners_phone.heard()
         assert len(told) == pairing.MOST_PENDING + 1
-        assert "More strangers" in told[-1]
+        assert "places for strangers are taken" in told[-1]
 
     def test_not_without_an_owner_number(self, bob: Phone, account: Account) -> None:
         SmsAccount.objects.update(owner_numbers=None)
         accounts.forget()
         bob.texts("let me in")
-        assert not OwnerNotice.objects.exists()
+        assert [message.kind for message in OutboundMessage.objects.all()] == ["pairing"]
 
     def test_a_notice_that_cannot_be_written_keeps_no_code_back(
         self, bob: Phone, owners_phone: Phone, monkeypatch: pytest.MonkeyPatch
@@ -99,20 +100,20 @@ class TestBeingMailed:
         for _ in range(2):
             bob.texts("let me in")
         assert mail.outbox == []
-        assert notices.send_due(timezone.now()) == 1
-        assert notices.send_due(timezone.now()) == 0
+        assert mailbox.send_due(timezone.now()) == 1
+        assert mailbox.send_due(timezone.now()) == 0
         (sent,) = mail.outbox
         assert sent.to == [MAILBOX]
         assert f"manage.py pairing approve sms {code()}" in sent.body
         assert cast.BOB in sent.body
         assert cast.BOB not in sent.subject
-        assert OwnerNotice.objects.get(way="email").body == ""
+        assert OwnerMail.objects.get().body == ""
 
     def test_once_when_there_is_no_room(self, account: Account, twilio: PretendTwilio) -> None:
         for digit in range(pairing.MOST_PENDING + 2):
             Phone(f"+1555000444{digit}", account).texts("let me in")
-        notices.send_due(timezone.now())
-        assert mail.outbox[-1].subject == "OpenClaw SMS: Strangers wait, and there is no room for more"
+        mailbox.send_due(timezone.now())
+        assert mail.outbox[-1].subject.startswith("OpenClaw SMS: OpenClaw (default): all places")
         assert len(mail.outbox) == pairing.MOST_PENDING + 1
 
     def test_a_mail_server_that_is_away_holds_nothing_up_and_is_asked_again(
@@ -124,11 +125,11 @@ class TestBeingMailed:
         assert len(bob.heard()) == 1
         now = timezone.now()
         with caplog.at_level(logging.WARNING, "openclaw_sms"):
-            for number in range(notices.MOST_TRIES):
-                assert notices.send_due(now + timedelta(hours=number)) == 1
-        assert OwnerNotice.objects.get(way="email").state == NoticeState.FAILED
-        assert notices.send_due(now + timedelta(days=1)) == 0
-        assert "notice.not_sent" in caplog.text
+            for number in range(mailbox.MOST_TRIES):
+                assert mailbox.send_due(now + timedelta(hours=number)) == 1
+        assert OwnerMail.objects.get().state == MailState.FAILED
+        assert mailbox.send_due(now + timedelta(days=1)) == 0
+        assert "mail.not_sent" in caplog.text
         assert MAILBOX not in caplog.text
 
 

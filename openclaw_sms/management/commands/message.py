@@ -13,7 +13,7 @@ from openclaw_sms.diagnostics import help as help_pages
 from openclaw_sms.management.base import GatewayCommand, shell_actor
 from openclaw_sms.messaging import manual, worker
 from openclaw_sms.messaging.manual import Draft
-from openclaw_sms.models import UNSENT, OutboundMessage, OutboundPart, PartState
+from openclaw_sms.models import UNSENT, OutboundMessage, OutboundPart, PartState, Reason
 from openclaw_sms.text import segments
 from openclaw_sms.text.phone import mask, parse_target
 
@@ -33,6 +33,9 @@ class Command(GatewayCommand):
         sending.add_argument("--message", required=True, metavar="TEXT")
         sending.add_argument("--channel", choices=["sms"], default="sms")
         sending.add_argument("--account", metavar="ID")
+        sending.add_argument(
+            "--automated", action="store_true", help="a program or an agent began this text: keep the quiet hours"
+        )
         sending.add_argument("--plain", action="store_true", help="send the text as it is, markdown and all")
         sending.add_argument("--dry-run", action="store_true", help="show the parts and send nothing")
         sending.add_argument("--json", action="store_true")
@@ -44,9 +47,10 @@ class Command(GatewayCommand):
         if options["dry_run"]:
             self._show(draft, [_planned(body) for body in draft.parts], as_json=options["json"])
             return
-        message = manual.submit(draft, author=shell_actor().name, now=timezone.now())
+        message = manual.submit(draft, author=shell_actor().name, now=timezone.now(), automated=options["automated"])
         parts = self._wait(message)
         self._show(draft, [_as_dict(part) for part in parts], as_json=options["json"])
+        self._say_when(parts, as_json=options["json"])
         _raise_unless_sent(parts)
 
     def _wait(self, message: OutboundMessage) -> list[OutboundPart]:
@@ -55,7 +59,10 @@ class Command(GatewayCommand):
         while True:
             worker.send(message.conversation_id)
             parts = list(message.parts.order_by("number"))
-            if all(part.state not in UNSENT for part in parts) or time.monotonic() > deadline:
+            if (
+                all(part.state not in UNSENT or waits_for_morning(part) for part in parts)
+                or time.monotonic() > deadline
+            ):
                 return parts
             time.sleep(LOOK_EVERY.total_seconds())
 
@@ -71,6 +78,17 @@ class Command(GatewayCommand):
             )
             if not part["sid"] and part["status"] == DRY_RUN:
                 self.stdout.write(f"{part['body']}\n")
+
+    def _say_when(self, parts: list[OutboundPart], *, as_json: bool) -> None:
+        waiting = next((part for part in parts if waits_for_morning(part)), None)
+        if waiting is not None and waiting.next_attempt_at is not None and not as_json:
+            at = timezone.localtime(waiting.next_attempt_at)
+            self.stdout.write(f"Quiet hours where they are: it goes out at {at:%Y-%m-%d %H:%M %Z}.")
+
+
+def waits_for_morning(part: OutboundPart) -> bool:
+    """Kept back by quiet hours, as --automated asks for: nothing has failed."""
+    return part.state == PartState.QUEUED and part.reason == Reason.QUIET_HOURS
 
 
 def _planned(body: str) -> dict[str, object]:
@@ -97,7 +115,7 @@ def _as_dict(part: OutboundPart) -> dict[str, object]:
 
 def _raise_unless_sent(parts: list[OutboundPart]) -> None:
     unsent = next((part for part in parts if part.state != PartState.ACCEPTED), None)
-    if unsent is None:
+    if unsent is None or waits_for_morning(unsent):
         return
     if unsent.state in UNSENT:
         raise CommandError(
