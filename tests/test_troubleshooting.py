@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from openclaw_sms.agents.base import AgentErrorCode
+from openclaw_sms.config import checks
 from openclaw_sms.diagnostics.findings import Code, WebhookStatus
 from openclaw_sms.diagnostics.help import PAGE, address, anchor
 from openclaw_sms.models import Reason
@@ -27,9 +28,7 @@ WHAT_PEOPLE_SEE = {
 
 
 def own_check_ids() -> set[str]:
-    """Ids of system checks as our own code writes them."""
-    written = "".join(path.read_text() for path in (ROOT / "openclaw_sms").rglob("*.py"))
-    return set(re.findall(r"""["']((?:openclaw_)?sms\.[EWI]\d{3})["']""", written))
+    return {f"{checks.TAG}.{kind.id}" for kind in checks.KINDS}
 
 
 def codes() -> set[str]:

@@ -63,7 +63,8 @@ def _ask(settings: AgentSettings, timeout: timedelta) -> bool | None:
     endpoint = chat_completions_endpoint(settings.url)
     models = httpx.URL(endpoint.url)
     models = models.copy_with(path=models.path.removesuffix(_COMPLETIONS) + "/models")
-    headers = {"authorization": f"Bearer {settings.token}"} if settings.token else {}
+    token = settings.bearer()
+    headers = {"authorization": f"Bearer {token}"} if token else {}
     failure: AgentError
     try:
         with httpx.Client(

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from openclaw_sms.agents.reachability import Reach, reach
 from openclaw_sms.config.accounts import Account
+from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.diagnostics import webhook
 from openclaw_sms.diagnostics.findings import Code, Finding, WebhookStatus, note
 from openclaw_sms.diagnostics.parallel import UNANSWERED, Answer, ask_all
@@ -200,6 +201,8 @@ def _agent(answer: Answer, budget: timedelta) -> Reach | None:
     if isinstance(answer.value, Reach):
         return answer.value
     seconds = budget.total_seconds()
+    if isinstance(answer.error, ConfigurationError):
+        return Reach("agent", False, None, 0, "agent_not_configured", str(answer.error))
     return Reach(
         "agent", False, None, seconds, "agent_timeout", f"The agent did not answer within {seconds:g} seconds."
     )

@@ -12,14 +12,9 @@ from openclaw_sms.text.web_address import host_of
 from openclaw_sms.twilio.callbacks import is_loopback, status_callback_url
 
 
-def unavailable(account: Account) -> str:
-    """Why the account's secret cannot be had now; "" when it can, or when none is set."""
-    return str(getattr(account, "unavailable", ""))
-
-
 def token_status(account: Account) -> str:
     """The reference channel's words."""
-    if unavailable(account):
+    if account.unavailable:
         return "configured_unavailable"
     return "available" if account.auth_token else "missing"
 
@@ -39,7 +34,7 @@ def findings(account: Account) -> list[Finding]:
 
 
 def _credentials(account: Account) -> Iterator[Finding]:
-    if sentence := unavailable(account):
+    if sentence := account.unavailable:
         yield Finding(
             Code.TOKEN_UNAVAILABLE,
             "The auth token is configured, but cannot be had now.",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import OutputWrapper
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
@@ -42,8 +42,8 @@ def chosen(account_id: str | None) -> tuple[accounts.Accounts, list[Account]]:
     return known, [known.by_id[wanted]]
 
 
-def write_json(command: BaseCommand, value: Mapping[str, Any]) -> None:
-    command.stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
+def write_json(stdout: OutputWrapper, value: Mapping[str, Any]) -> None:
+    stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def finding_lines(findings: Iterable[Finding], paint: Paint) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import OutputWrapper
 
 TONES: Mapping[str, str] = {"good": "32", "bad": "31", "act": "33", "quiet": "2", "strong": "1"}
 
@@ -19,7 +19,7 @@ class Paint:
         return f"\x1b[{TONES[tone]}m{words}\x1b[0m" if self._on and words else words
 
 
-def paint(command: BaseCommand, options: Mapping[str, Any]) -> Paint:
-    """For this command's stdout. See https://no-color.org."""
-    wanted = options.get("force_color") or (command.stdout.isatty() and not settings.NO_COLOR)
+def paint(stdout: OutputWrapper, options: Mapping[str, Any]) -> Paint:
+    """For this stdout. See https://no-color.org."""
+    wanted = options.get("force_color") or (stdout.isatty() and not settings.NO_COLOR)
     return Paint(on=bool(wanted) and not options.get("no_color"))

@@ -8,12 +8,14 @@ import logging
 
 from django.conf import settings
 from django.db import transaction
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import notices
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import NoticeState, NoticeWay, OwnerNotice
+from openclaw_sms.text.phone import mask
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +24,23 @@ def tell_once(account: Account, key: str, sentence_name: str, /, **values: str) 
     """Tell the owner the sentence templates/sms/`sentence_name`.txt; True when this call did it.
 
     `key` says what it is about, and whatever it is once per ("pairing_full:2026-11-25"): another call with the same
-    key, in any process and for ever, is False.
+    key, in any process and for ever, is False. A mail says what templates/email/ has under that name, or notice.txt.
     """
+    sentence = say(sentence_name, **values)
     # Without a number to text there is nothing to send: the console shows it.
     state = NoticeState.WAITING if account.owner_numbers else NoticeState.SENT
-    return _keep(account, key, NoticeWay.TEXT, sentence=say(sentence_name, **values), state=state)
+    first = _keep(account, key, NoticeWay.TEXT, sentence=sentence, state=state)
+    if first and settings.SMS_OWNER_EMAIL:
+        shown = {**values, "account": account.id, "sentence": sentence}
+        body = render_to_string([f"email/{sentence_name}.txt", "email/notice.txt"], shown)
+        _keep(account, key, NoticeWay.MAIL, sentence=subject_of(sentence), body=body)
+    return first
 
 
-def mail_once(account: Account, key: str, *, subject: str, body: str) -> bool:
-    """Mail the owner, where SMS_OWNER_EMAIL says whom; True when this call did it. `key` as in `tell_once`."""
-    return bool(settings.SMS_OWNER_EMAIL) and _keep(account, key, NoticeWay.MAIL, sentence=subject, body=body)
+def subject_of(sentence: str) -> str:
+    """The first sentence, its numbers masked: subjects show on locked screens."""
+    first = sentence.partition(". ")[0].removesuffix(".")
+    return " ".join(mask(word) if word.startswith("+") else word for word in first.split())[:200]
 
 
 def today() -> str:

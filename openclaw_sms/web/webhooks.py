@@ -119,7 +119,7 @@ class TwilioWebhook(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
-        counters.count(counters.POSTS_REFUSED, account=self.kwargs["account"].id, cause=_cause(response.status_code))
+        counters.count(counters.POSTS_REFUSED, account=self.kwargs["account"].id, cause=_cause(exc, response))
         response.content_type = "text/plain; charset=utf-8"
         return response
 
@@ -163,9 +163,11 @@ def _remember(request: Request, account: Account, body: bytes) -> None:
     )
 
 
-def _cause(status_code: int) -> str:
+def _cause(exc: Exception, response: Response) -> str:
     """A refusal's word in the metrics."""
-    return REFUSALS.get(status_code, "other")
+    if isinstance(exc, NotAvailable):
+        return "secret_unavailable"
+    return REFUSALS.get(response.status_code, "other")
 
 
 webhook = TwilioWebhook.as_view()

@@ -113,7 +113,7 @@ class TestBeingMailed:
         for digit in range(pairing.MOST_PENDING + 2):
             Phone(f"+1555000444{digit}", account).texts("let me in")
         notices.send_due(timezone.now())
-        assert mail.outbox[-1].subject == "OpenClaw SMS: Strangers wait, and there is no room for more"
+        assert mail.outbox[-1].subject.startswith("OpenClaw SMS: OpenClaw (default): all places")
         assert len(mail.outbox) == pairing.MOST_PENDING + 1
 
     def test_a_mail_server_that_is_away_holds_nothing_up_and_is_asked_again(

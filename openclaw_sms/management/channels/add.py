@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.db import transaction
 from django.utils import timezone
 
@@ -55,20 +55,20 @@ def register(actions: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(command: BaseCommand, **options: Any) -> None:
+def run(stdout: OutputWrapper, options: dict[str, Any]) -> None:
     _refuse_sandbox()
     account_id = entry.account_id(options["account"])
     asks = sys.stdin.isatty() and not options["token_stdin"]
-    values = _values(command, options, asks=asks)
+    values = _values(stdout, options, asks=asks)
     adding.refuse_conflicts(account_id, values)
     probe = probe_all([adding.drafted(account_id, values)]).by_account[account_id]
-    _show(command, probe, options)
+    _show(stdout, probe, options)
     if hopeless := [finding for finding in probe.findings if finding.code in HOPELESS]:
         raise CommandError(f"Not stored: {hopeless[0].cause}")
     _store(account_id, values)
-    command.stdout.write(f"Account {account_id} is stored. A running gateway serves it within seconds.")
+    stdout.write(f"Account {account_id} is stored. A running gateway serves it within seconds.")
     if probe.webhook.status is not WebhookStatus.MATCHES:
-        _offer_setup(command, account_id, options, asks=asks)
+        _offer_setup(stdout, account_id, options, asks=asks)
 
 
 def _refuse_sandbox() -> None:
@@ -78,9 +78,9 @@ def _refuse_sandbox() -> None:
         )
 
 
-def _values(command: BaseCommand, options: Mapping[str, Any], *, asks: bool) -> dict[str, Any]:
+def _values(stdout: OutputWrapper, options: Mapping[str, Any], *, asks: bool) -> dict[str, Any]:
     """The settings to store, by column. Raises `ConfigurationError` or `CommandError`: what is missing or wrong."""
-    ask = _Asker(command, options, asks=asks)
+    ask = _Asker(stdout, options, asks=asks)
     values: dict[str, Any] = {"account_sid": ask("account_sid", "Account SID (AC…)", entry.account_sid)}
     values["auth_token"] = _token(options, asks=asks)
     if not (asks or options["from_number"] or options["messaging_service_sid"]):
@@ -105,8 +105,8 @@ def _values(command: BaseCommand, options: Mapping[str, Any], *, asks: bool) -> 
 class _Asker:
     """A value from its flag; else, on a terminal, from whoever sits there, until it can be used."""
 
-    def __init__(self, command: BaseCommand, options: Mapping[str, Any], *, asks: bool) -> None:
-        self._command = command
+    def __init__(self, stdout: OutputWrapper, options: Mapping[str, Any], *, asks: bool) -> None:
+        self._stdout = stdout
         self._options = options
         self._asks = asks
 
@@ -121,7 +121,7 @@ class _Asker:
             try:
                 return check(input(f"{words}: "))
             except ConfigurationError as error:
-                self._command.stdout.write(str(error))
+                self._stdout.write(str(error))
             except EOFError:
                 raise CommandError("Stopped; nothing is stored.") from None
 
@@ -150,10 +150,10 @@ def _path(options: Mapping[str, Any], url: str) -> str:
         return DEFAULT_WEBHOOK_PATH
 
 
-def _show(command: BaseCommand, probe: Probe, options: Mapping[str, Any]) -> None:
-    colour = paint(command, options)
+def _show(stdout: OutputWrapper, probe: Probe, options: Mapping[str, Any]) -> None:
+    colour = paint(stdout, options)
     for line in [*probe_lines(probe, colour), *finding_lines(probe.findings, colour)]:
-        command.stdout.write(line)
+        stdout.write(line)
 
 
 def _store(account_id: str, values: Mapping[str, Any]) -> None:
@@ -169,12 +169,12 @@ def _store(account_id: str, values: Mapping[str, Any]) -> None:
         )
 
 
-def _offer_setup(command: BaseCommand, account_id: str, options: dict[str, Any], *, asks: bool) -> None:
+def _offer_setup(stdout: OutputWrapper, account_id: str, options: dict[str, Any], *, asks: bool) -> None:
     wanted = options["setup"] or (asks and _says_yes("Set the webhook at Twilio now? [y/N] "))
     if wanted:
-        setup.offer(command, accounts.choose(account_id), options)
+        setup.offer(stdout, accounts.choose(account_id), options)
     else:
-        command.stdout.write(f"Next: manage.py channels setup --account {account_id}")
+        stdout.write(f"Next: manage.py channels setup --account {account_id}")
 
 
 def _says_yes(question: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
 from openclaw_sms.diagnostics.capabilities import SMS
@@ -19,7 +19,7 @@ def register(actions: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(command: BaseCommand, **options: Any) -> None:
+def run(stdout: OutputWrapper, options: dict[str, Any]) -> None:
     known, wanted = chosen(options["account"])
     probes = probe_all(wanted, timeout=options["timeout"])
     now = timezone.now()
@@ -31,12 +31,12 @@ def run(command: BaseCommand, **options: Any) -> None:
             "accounts": [each.as_json() for each in found],
             "agent": probes.agent and agent_json(probes.agent),
         }
-        write_json(command, shown)
+        write_json(stdout, shown)
         return
-    colour = paint(command, options)
-    command.stdout.write(f"{colour('strong', 'SMS')}: {SMS.in_words()}")
+    colour = paint(stdout, options)
+    stdout.write(f"{colour('strong', 'SMS')}: {SMS.in_words()}")
     for each in found:
         for line in account_lines(each, colour):
-            command.stdout.write(line)
+            stdout.write(line)
     if probes.agent is not None:
-        command.stdout.write(agent_line(probes.agent, colour))
+        stdout.write(agent_line(probes.agent, colour))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import OutputWrapper
 
 from openclaw_sms.config.accounts import Account, Accounts
 from openclaw_sms.diagnostics.status import CHANNEL, mask_words, shown_name
@@ -16,23 +16,23 @@ def register(actions: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(command: BaseCommand, **options: Any) -> None:
+def run(stdout: OutputWrapper, options: dict[str, Any]) -> None:
     known, wanted = chosen(options["account"])
     if options["json"]:
         listed = [_as_json(account, known) for account in wanted]
-        write_json(command, {"channel": CHANNEL, "accounts": listed, "conflicts": list(known.conflicts)})
+        write_json(stdout, {"channel": CHANNEL, "accounts": listed, "conflicts": list(known.conflicts)})
         return
-    colour = paint(command, options)
+    colour = paint(stdout, options)
     for account in wanted:
         state = colour("good", "configured") if account.configured else colour("act", "not configured")
         switched = "" if account.enabled else colour("quiet", ", switched off")
         main = " (default)" if known.default is account else ""
         named = f"  {mask_words(account.name)}" if account.name else ""
-        command.stdout.write(f"{colour('strong', account.id)}{main}  {shown_name(account)}  {state}{switched}{named}")
+        stdout.write(f"{colour('strong', account.id)}{main}  {shown_name(account)}  {state}{switched}{named}")
     for conflict in known.conflicts:
-        command.stdout.write(colour("bad", f"✗ {conflict}"))
+        stdout.write(colour("bad", f"✗ {conflict}"))
     if not wanted:
-        command.stdout.write("No account yet: set it up with `manage.py channels add`.")
+        stdout.write("No account yet: set it up with `manage.py channels add`.")
 
 
 def _as_json(account: Account, known: Accounts) -> dict[str, object]:

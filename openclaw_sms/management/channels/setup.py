@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
 from openclaw_sms.config import accounts
@@ -29,13 +29,13 @@ def register(actions: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(command: BaseCommand, **options: Any) -> None:
+def run(stdout: OutputWrapper, options: dict[str, Any]) -> None:
     account = accounts.choose(options["account"])
     twilio = webhook_setup.lookup(account, TIMEOUT)
     try:
         planned = webhook_setup.plan(account, twilio)
         if not options["json"]:
-            _show(command, planned, options)
+            _show(stdout, planned, options)
         if planned.needed:
             webhook_setup.refuse_foreign(planned, force=options["force"])
         outcome = _carry_out(planned, twilio, options)
@@ -44,9 +44,9 @@ def run(command: BaseCommand, **options: Any) -> None:
     finally:
         twilio.close()
     if options["json"]:
-        write_json(command, {**planned.as_json(), **outcome})
+        write_json(stdout, {**planned.as_json(), **outcome})
     else:
-        command.stdout.write(paint(command, options)("good", str(outcome["sentence"])))
+        stdout.write(paint(stdout, options)("good", str(outcome["sentence"])))
 
 
 def _carry_out(planned: Plan, twilio: Any, options: dict[str, Any]) -> dict[str, object]:
@@ -61,12 +61,12 @@ def _carry_out(planned: Plan, twilio: Any, options: dict[str, Any]) -> dict[str,
     return {"changed": True, "status": str(after.status), "sentence": "Done, and Twilio confirms it: matches."}
 
 
-def _show(command: BaseCommand, planned: Plan, options: dict[str, Any]) -> None:
-    colour = paint(command, options)
+def _show(stdout: OutputWrapper, planned: Plan, options: dict[str, Any]) -> None:
+    colour = paint(stdout, options)
     before = planned.before
-    command.stdout.write(f"Account {planned.account.id}, the {before.target}'s webhook for texts that come in:")
-    command.stdout.write(colour("bad", f"  before  {before.method or '-'} {without_secrets(before.url) or '(none)'}"))
-    command.stdout.write(colour("good", f"  after   POST {without_secrets(planned.url)}"))
+    stdout.write(f"Account {planned.account.id}, the {before.target}'s webhook for texts that come in:")
+    stdout.write(colour("bad", f"  before  {before.method or '-'} {without_secrets(before.url) or '(none)'}"))
+    stdout.write(colour("good", f"  after   POST {without_secrets(planned.url)}"))
 
 
 def _about_a_question(error: TwilioError) -> str:
@@ -75,6 +75,6 @@ def _about_a_question(error: TwilioError) -> str:
     return str(error)
 
 
-def offer(command: BaseCommand, account: Account, options: dict[str, Any]) -> None:
+def offer(stdout: OutputWrapper, account: Account, options: dict[str, Any]) -> None:
     """The same, for an account that was just added."""
-    run(command, **{**options, "account": account.id, "dry_run": False, "force": False, "json": False})
+    run(stdout, {**options, "account": account.id, "dry_run": False, "force": False, "json": False})

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
 from openclaw_sms.agents.reachability import Reach
@@ -29,25 +29,25 @@ def register(actions: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(command: BaseCommand, **options: Any) -> None:
+def run(stdout: OutputWrapper, options: dict[str, Any]) -> None:
     known, wanted = chosen(options["account"])
     probes = probe_all(wanted, timeout=options["timeout"]) if options["probe"] else None
     now = timezone.now()
     snapshots = [_snapshot(account, known, probes, now) for account in wanted]
     agent = probes.agent if probes else None
     if options["json"]:
-        write_json(command, report(snapshots, known, agent))
+        write_json(stdout, report(snapshots, known, agent))
         return
-    colour = paint(command, options)
+    colour = paint(stdout, options)
     for each in snapshots:
         for line in account_lines(each, colour):
-            command.stdout.write(line)
+            stdout.write(line)
     if agent is not None:
-        command.stdout.write(agent_line(agent, colour))
+        stdout.write(agent_line(agent, colour))
     for conflict in known.conflicts:
-        command.stdout.write(colour("bad", f"✗ {conflict}"))
+        stdout.write(colour("bad", f"✗ {conflict}"))
     if not snapshots:
-        command.stdout.write("No account yet: set it up with `manage.py channels add`.")
+        stdout.write("No account yet: set it up with `manage.py channels add`.")
 
 
 def report(snapshots: list[Snapshot], known: Accounts, agent: Reach | None) -> Mapping[str, Any]:

@@ -17,11 +17,11 @@ class Command(GatewayCommand):
     help = "List, probe, set up and add the channel's accounts."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True)
+        actions = parser.add_subparsers(dest="subcommand", required=True)
         for module in pkgutil.iter_modules(channels.__path__):
             register = getattr(importlib.import_module(f"{channels.__name__}.{module.name}"), "register", None)
             if register is not None:
                 register(actions)
 
     def run_command(self, **options: Any) -> None:
-        options["run"](self, **options)
+        options["run"](self.stdout, options)

@@ -23,7 +23,7 @@ class Command(GatewayCommand):
     def run_command(self, **options: Any) -> None:
         report = doctor.examine(timezone.now(), timeout=options["timeout"])
         if options["json"]:
-            write_json(self, report.as_json())
+            write_json(self.stdout, report.as_json())
         else:
             self._show(report, options)
         if report.problems:
@@ -31,7 +31,7 @@ class Command(GatewayCommand):
             raise SystemExit(1)
 
     def _show(self, report: Report, options: dict[str, Any]) -> None:
-        colour = paint(self, options)
+        colour = paint(self.stdout, options)
         for line in finding_lines([*report.problems, *report.notes], colour):
             self.stdout.write(line)
         count = len(report.problems)
