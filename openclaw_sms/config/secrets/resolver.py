@@ -16,7 +16,6 @@ from datetime import timedelta
 from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
-from openclaw_sms.config import document
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.providers import Provider, provider_of
 from openclaw_sms.config.secrets.reference import SecretRef
@@ -112,7 +111,7 @@ def _said(ref: SecretRef, entry: _Entry) -> str:
 @sensitive_variables()
 def _look_up(ref: SecretRef, entry: _Entry) -> None:
     try:
-        before, entry.provider = entry.provider, provider_of(ref, document.secret_providers())
+        before, entry.provider = entry.provider, _provider_of(ref)
         if before != entry.provider:
             entry.value = None  # another source: what the old one said is no news of this one
         value = entry.provider.look_up(ref)
@@ -126,6 +125,12 @@ def _look_up(ref: SecretRef, entry: _Entry) -> None:
         entry.value, entry.failure = value, None
         entry.good_until = now + OUTLIVES_ITS_SOURCE.total_seconds()
         entry.due_at = now + entry.provider.fresh_for.total_seconds()
+
+
+def _provider_of(ref: SecretRef) -> Provider:
+    from openclaw_sms.config import document  # late: a document knows accounts, and accounts know this module
+
+    return provider_of(ref, document.secret_providers())
 
 
 def _remember_failure(entry: _Entry, failure: SecretUnavailable) -> None:
