@@ -91,5 +91,5 @@ class StoredSecretAdmin(ConsoleAdmin[StoredSecret]):
 
 
 def _look_again() -> None:
-    resolver.forget()
+    resolver.look_again()
     accounts.forget()

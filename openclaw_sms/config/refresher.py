@@ -41,7 +41,7 @@ class _Refresher:
     def restart_in_child(self) -> None:
         """Threads do not survive a fork; servers that load the application first fork afterwards."""
         if self._thread is not None:
-            self.__init__()  # type: ignore[misc]  # the parent's event and lock belong to the parent
+            self._ends, self._thread = threading.Event(), None  # the parent's belong to the parent
             self.start()
 
     def _run(self) -> None:

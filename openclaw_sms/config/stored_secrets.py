@@ -36,14 +36,14 @@ def put(name: str, value: str, *, now: datetime) -> bool:
     _, is_new = StoredSecret.objects.defer("value").update_or_create(
         name=name, defaults={"value": value, "updated_at": now}
     )
-    resolver.forget()
+    resolver.look_again()
     return is_new
 
 
 def remove(name: str) -> bool:
     """False when there is none."""
     removed, _ = StoredSecret.objects.filter(name=name).delete()
-    resolver.forget()
+    resolver.look_again()
     return bool(removed)
 
 

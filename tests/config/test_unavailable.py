@@ -110,6 +110,11 @@ class TestWhileItRests:
         answer = post(form, RequestValidator(cast.AUTH_TOKEN).compute_signature(cast.PUBLIC_URL, form))
         assert (answer.status_code, answer.content) == (503, b"Not available")
 
+    def test_unsigned_posts_are_taken_where_that_was_asked_for(self) -> None:
+        row(dangerously_disable_signature_validation=True)
+        looked_up()
+        assert post({"MessageSid": new_sid(), "From": cast.BOB, "Body": "hello"}, "").status_code == 200
+
     def test_siblings_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         row("broken", webhook_path="/broken", auth_token_ref={**REF, "id": "NO_TOKEN"})
         row("well", auth_token_ref=None, auth_token=cast.AUTH_TOKEN)

@@ -83,8 +83,14 @@ def known() -> set[str]:
     return {entry.value for entry in list(_entries.values()) if entry.value}
 
 
+def look_again() -> None:
+    """Ask every source anew when it is next due to be asked: after a change. Until then what is known goes on."""
+    for entry in list(_entries.values()):
+        entry.due_at = 0.0
+
+
 def forget() -> None:
-    """Ask every source again: after a change in this process, and between tests."""
+    """As after a start: for tests."""
     _entries.clear()
 
 

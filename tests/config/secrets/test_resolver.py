@@ -167,6 +167,14 @@ class TestMemory:
         waits(timedelta(minutes=2))
         assert resolver.peek(IN_FILE) == TOKEN
 
+    def test_goes_on_while_it_is_looked_at_again(self, file: Path) -> None:
+        resolver.resolve(IN_FILE)
+        file.write_text("another")
+        resolver.look_again()
+        assert resolver.peek(IN_FILE) == TOKEN
+        resolver.refresh_due()
+        assert resolver.peek(IN_FILE) == "another"
+
     def test_is_not_refreshed_for_nobody(self, file: Path, waits: Wait) -> None:
         resolver.resolve(IN_FILE)
         waits(resolver.WANTED_FOR + timedelta(seconds=1))
