@@ -3,6 +3,7 @@
 Secrets go in and never come out: no list, form, message or history of this module reads one.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,11 +17,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
 from openclaw_sms.access import audit
+from openclaw_sms.admin import hindrances
 from openclaw_sms.admin.account_form import SECRETS, AccountForm, is_stored
 from openclaw_sms.admin.components import CompletedChangeList, ConsoleAdmin, badge, operator, settings_in_effect
 from openclaw_sms.config import accounts
@@ -31,6 +33,7 @@ from openclaw_sms.config.accounts import (
     SANDBOX_ID,
     Account,
 )
+from openclaw_sms.messaging import circuits
 from openclaw_sms.models import DmPolicy, SmsAccount
 from openclaw_sms.text.phone import mask
 
@@ -67,8 +70,10 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
     def complete(self, rows: list[SmsAccount]) -> list[SmsAccount]:
         """Give every row what is in effect for it."""
         known, _ = settings_in_effect()
+        stopped = {circuit.account_id for circuit in circuits.open_circuits()}
         for row in rows:
             vars(row)["in_effect"] = known.by_pk(row.pk)
+            vars(row)["stopped"] = stopped
         return rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: SmsAccount | None = None) -> tuple[str, ...]:
@@ -126,6 +131,7 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
                 fields=changed,
             )
         transaction.on_commit(accounts.forget)
+        transaction.on_commit(functools.partial(circuits.probe_soon, obj.pk))
 
     @admin.display(description="texts from")
     def texts_from(self, row: SmsAccount) -> str:
@@ -143,6 +149,8 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
     def configured(self, row: SmsAccount) -> SafeString:
         account = _in_effect(row)
         lacks = missing(account)
+        if row.pk in vars(row)["stopped"]:
+            return badge("sending stopped", "bad")
         verdict = badge("yes", "good") if not lacks else badge("no", "act")
         return format_html("{} {}", verdict, f"missing: {', '.join(lacks)}" if lacks else "")
 
@@ -161,6 +169,9 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
         lacks = missing(account)
         if lacks:
             return format_html("{} Missing: {}.", badge("incomplete", "act"), ", ".join(lacks))
+        held_up = hindrances.of_account(row.pk, timezone.now())
+        if held_up:
+            return format_html_join(" ", "{}", ((badge(each.sentence, each.tone),) for each in held_up))
         return badge("ready to receive and to send", "good")
 
     @admin.display(description="Paste into Twilio")

@@ -95,6 +95,7 @@ class PartLine:
     sid: str
     why: str
     fix: str
+    again_at: datetime | None
     decisions: tuple[Decision, ...]
 
 
@@ -111,6 +112,7 @@ class Bubble:
     why: str = ""
     fix: str = ""
     again_at: datetime | None = None
+    backfilled: bool = False
     kind: str = ""
     author: str = ""
     parts: tuple[PartLine, ...] = ()
@@ -183,6 +185,7 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         tone=INBOUND_TONES.get(state, "quiet"),
         why=reason_of(text) if unanswered else "",
         fix=fix_of(text) if unanswered and state not in WAITING else "",
+        backfilled=text.backfilled,
         again_at=text.next_attempt_at if state is InboundState.RECEIVED else None,
         decisions=tuple(decisions.on_text(text, admitted=admitted)),
     )
@@ -211,6 +214,7 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
         sid=part.sid,
         why=failure_of(part),
         fix=fix_of(part),
+        again_at=part.next_attempt_at if part.state == PartState.QUEUED else None,
         decisions=tuple(decisions.on_part(part)) if may_send else (),
     )
 
@@ -242,6 +246,8 @@ def status_of(part: OutboundPart) -> str:
 
 
 def tone_of(part: OutboundPart) -> str:
+    if part.state == PartState.QUEUED and part.reason == Reason.CIRCUIT_OPEN:
+        return "bad"
     if part.delivery in UNDELIVERED:
         return "bad"
     if part.delivery in (Delivery.DELIVERED, Delivery.READ):

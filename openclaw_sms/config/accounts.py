@@ -33,6 +33,8 @@ DEFAULT_TEXT_CHUNK_LIMIT = 1500
 LARGEST_TEXT_CHUNK = 1600
 # A long code's rate at Twilio; faster senders say so.
 DEFAULT_SEGMENTS_PER_SECOND = 1.0
+# The sandbox has no carrier; quick enough that nobody waits at the simulator, slow enough to see a pace.
+SANDBOX_SEGMENTS_PER_SECOND = 10.0
 DEFAULT_INBOUND_PER_MINUTE = 30
 DEFAULT_PAIRING_REPLIES_PER_DAY = 50
 DEFAULT_PAIRING_REPLIES_PER_SENDER = 3
@@ -77,6 +79,7 @@ class Account:
     answer_opt_out: bool = False
     help_text: str = ""
     quiet_hours: str = ""  # "21:00-08:00"; empty: none
+    unavailable: str = ""  # why a secret that is configured cannot be had now; the account rests until it can
 
     @property
     def configured(self) -> bool:
@@ -258,6 +261,7 @@ def _resolve(
                 return value
         return otherwise
 
+    pace = SANDBOX_SEGMENTS_PER_SECOND if row.account_id == SANDBOX_ID else DEFAULT_SEGMENTS_PER_SECOND
     limit = said("text_chunk_limit", None) or env.text_chunk_limit or DEFAULT_TEXT_CHUNK_LIMIT
     return Account(
         pk=row.pk,
@@ -281,7 +285,7 @@ def _resolve(
         allow_from=frozenset([*listed, *said("allow_from", env.allow_from)]),
         text_chunk_limit=min(limit, LARGEST_TEXT_CHUNK),
         media_max_mb=said("media_max_mb", None),
-        segments_per_second=said("segments_per_second", DEFAULT_SEGMENTS_PER_SECOND),
+        segments_per_second=said("segments_per_second", pace),
         inbound_per_minute=said("inbound_per_minute", DEFAULT_INBOUND_PER_MINUTE),
         whatsapp=said("whatsapp", False),
         allow_countries=frozenset(said("allow_countries", ())),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Coalesce
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import queue
-from openclaw_sms.models import InboundMessage
+from openclaw_sms.models import WAITING, InboundMessage
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.twilio.payloads import InboundText
 
@@ -25,12 +26,13 @@ class Accepted:
     new: bool
 
 
-def accept(account: Account, text: InboundText, *, form: bytes, now: datetime) -> Accepted:
+def accept(account: Account, text: InboundText, *, form: bytes, now: datetime, backfilled: bool = False) -> Accepted:
     """Commit `text` once per (account, sid) and wake a worker. Raises `DatabaseError`: then it is not stored.
 
+    `backfilled`: fetched from Twilio's list, and `now` is when Twilio got it; it goes before newer texts that wait.
     Nothing about the text is judged here, not even its AccountSid: a text that is stored can be explained.
     """
-    accepted = _store(account, text, form, now)
+    accepted = _store(account, text, form, now, backfilled=backfilled)
     if accepted.new:
         queue.wake_inbound(accepted.inbound_id)
     event = "text.accepted" if accepted.new else "text.repeated"
@@ -38,7 +40,7 @@ def accept(account: Account, text: InboundText, *, form: bytes, now: datetime) -
     return accepted
 
 
-def _store(account: Account, text: InboundText, form: bytes, now: datetime) -> Accepted:
+def _store(account: Account, text: InboundText, form: bytes, now: datetime, *, backfilled: bool) -> Accepted:
     """One insert in the common case; the unique constraint, not a look beforehand, tells a repetition."""
     message = InboundMessage(
         account_id=account.pk,
@@ -47,11 +49,21 @@ def _store(account: Account, text: InboundText, form: bytes, now: datetime) -> A
         body=text.body.replace(NUL, REPLACEMENT),
         form=form,
         received_at=now,
+        backfilled=backfilled,
     )
     try:
         with transaction.atomic():
+            if backfilled:
+                message.before_id = _oldest_newer(message)
             message.save(force_insert=True)
     except IntegrityError:
         known = InboundMessage.objects.only("pk").get(account_id=account.pk, sid=text.sid)
         return Accepted(known.pk, new=False)
     return Accepted(message.pk, new=True)
+
+
+def _oldest_newer(message: InboundMessage) -> int | None:
+    """The place of the first waiting text of the sender that was written after this one."""
+    waiting = InboundMessage.objects.filter(account_id=message.account_id, sender=message.sender, state__in=WAITING)
+    newer = waiting.filter(received_at__gt=message.received_at).annotate(place=Coalesce("before_id", "id"))
+    return newer.order_by("place").values_list("place", flat=True).first()

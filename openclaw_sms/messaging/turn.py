@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from openclaw_sms.access import pairing, policy
@@ -58,7 +60,10 @@ def oldest_waiting(conversation: Conversation) -> InboundMessage | None:
     waiting = InboundMessage.objects.filter(
         account_id=conversation.account_id, sender=conversation.sender, state__in=WAITING
     )
-    return waiting.order_by("id").first()
+    # A text fetched late from Twilio goes before the newer one that was waiting when it came.
+    return waiting.order_by(
+        Coalesce("before_id", "id"), F("before_id").asc(nulls_last=True), "received_at", "id"
+    ).first()
 
 
 def claim_next(conversation: Conversation, lease: Lease, *, now: datetime) -> InboundMessage | None:

@@ -21,9 +21,10 @@ from huey.consumer import Consumer
 
 from openclaw_sms.agents.base import Agent
 from openclaw_sms.agents.registry import AgentSettings, build_agent
-from openclaw_sms.messaging import lease, outbox, queue, reconcile, turn
+from openclaw_sms.messaging import housekeeping, lease, outbox, queue, reconcile, turn
+from openclaw_sms.messaging.alarm import alarm
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
-from openclaw_sms.messaging.outbox import Progress
+from openclaw_sms.messaging.part_moves import Progress
 from openclaw_sms.messaging.turn import Turn
 from openclaw_sms.models import UNSENT, WAITING, Conversation, InboundMessage, OutboundPart, PartState
 from openclaw_sms.twilio.client import refuse_insecure
@@ -136,7 +137,12 @@ def _turn_is_due(conversation: Conversation) -> bool:
 
 def _part_is_due(conversation: Conversation) -> bool:
     part = outbox.next_part(conversation.pk)
-    return part is not None and (part.next_attempt_at is None or part.next_attempt_at <= timezone.now())
+    if part is None:
+        return False
+    if part.next_attempt_at is None or part.next_attempt_at <= timezone.now():
+        return True
+    alarm.set(conversation.pk, part.next_attempt_at)
+    return False
 
 
 class Sweep:
@@ -225,6 +231,7 @@ class Worker:
         self._turns = _threads(queue.turns, threads, grace=settings.SMS_SHUTDOWN_GRACE)
         self._sends = _threads(queue.sends, SENDING_THREADS, grace=SENDING_GRACE)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Raises `AgentError`, `InsecureApiBase` or `ImproperlyConfigured` before anything is started."""
@@ -235,7 +242,9 @@ class Worker:
             stopping[lane].clear()
         self._turns.start()
         self._sends.start()
+        alarm.start()
         self._sweeper.start()
+        self._housekeeper.start()
 
     def stop(self) -> None:
         """Take no more turns, wait for those in hand at most the grace time, and let their replies go out.
@@ -245,6 +254,7 @@ class Worker:
         stopping[Lane.TURN].set()
         self._turns.stop(graceful=True)
         self._let_replies_out()
+        alarm.stop()
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
         agent().close()
@@ -265,4 +275,10 @@ class Worker:
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())
+        connection.close()
+
+    def _keep_house(self) -> None:
+        while not stopping[Lane.TURN].wait(housekeeping.EVERY.total_seconds()):
+            close_old_connections()
+            housekeeping.once(timezone.now())
         connection.close()

@@ -6,6 +6,7 @@ from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
 from openclaw_sms.models.reasons import FIXES, Reason
+from openclaw_sms.models.sending import BackFillMark, Circuit, ProbeKind, SenderNumber
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "AccountSettings",
     "AllowedSender",
     "AuditEvent",
+    "BackFillMark",
     "ChannelSettings",
+    "Circuit",
     "Conversation",
     "Delivery",
     "DeliveryEvent",
@@ -30,7 +33,9 @@ __all__ = [
     "PairingRequest",
     "PairingState",
     "PartState",
+    "ProbeKind",
     "Reason",
+    "SenderNumber",
     "SenderSource",
     "SmsAccount",
 ]

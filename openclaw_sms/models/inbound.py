@@ -26,6 +26,12 @@ class InboundMessage(StatefulModel):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
+    backfilled = models.BooleanField(
+        "fetched from Twilio", default=False, help_text="its webhook never came; received_at is Twilio's time"
+    )
+    before_id = models.BigIntegerField(
+        null=True, blank=True, help_text="the waiting text with this id is newer, and answered after this one"
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
