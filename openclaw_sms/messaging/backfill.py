@@ -62,7 +62,7 @@ def _is_wired(account: Account) -> bool:
 def _claim(account: Account, now: datetime) -> bool:
     """Move the account's next run on; False when it is not due or another machine was faster."""
     _, is_new = BackFillMark.objects.get_or_create(
-        account_id=account.pk, defaults={"seen_until": now, "next_run_at": now + EVERY}
+        account_id=account.pk, defaults={"begun_at": now, "seen_until": now, "next_run_at": now + EVERY}
     )
     due = BackFillMark.objects.filter(account_id=account.pk, next_run_at__lte=now)
     return not is_new and bool(due.update(next_run_at=now + EVERY))
@@ -71,7 +71,7 @@ def _claim(account: Account, now: datetime) -> bool:
 def catch_up(account: Account, now: datetime) -> Result | None:
     """Compare from where the last comparison ended. None when Twilio could not be asked: the next run tries again."""
     mark = BackFillMark.objects.get(account_id=account.pk)
-    since = max(mark.seen_until - OVERLAP, now - FARTHEST_BACK)
+    since = max(mark.seen_until - OVERLAP, mark.begun_at, now - FARTHEST_BACK)
     try:
         result = compare(account, since=since, until=now - YOUNG)
     except TwilioError as error:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Coalesce
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import queue
-from openclaw_sms.models import WAITING, InboundMessage
+from openclaw_sms.models import PLACE, WAITING, InboundMessage
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.twilio.payloads import InboundText
 
@@ -65,5 +64,5 @@ def _store(account: Account, text: InboundText, form: bytes, now: datetime, *, b
 def _oldest_newer(message: InboundMessage) -> int | None:
     """The place of the first waiting text of the sender that was written after this one."""
     waiting = InboundMessage.objects.filter(account_id=message.account_id, sender=message.sender, state__in=WAITING)
-    newer = waiting.filter(received_at__gt=message.received_at).annotate(place=Coalesce("before_id", "id"))
+    newer = waiting.filter(received_at__gt=message.received_at).annotate(place=PLACE)
     return newer.order_by("place").values_list("place", flat=True).first()

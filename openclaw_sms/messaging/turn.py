@@ -15,7 +15,6 @@ from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 from django.db.models import F
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from openclaw_sms.access import pairing, policy
@@ -27,6 +26,7 @@ from openclaw_sms.messaging import backoff, history, outbox
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
+    PLACE,
     WAITING,
     Conversation,
     InboundMessage,
@@ -61,9 +61,7 @@ def oldest_waiting(conversation: Conversation) -> InboundMessage | None:
         account_id=conversation.account_id, sender=conversation.sender, state__in=WAITING
     )
     # A text fetched late from Twilio goes before the newer one that was waiting when it came.
-    return waiting.order_by(
-        Coalesce("before_id", "id"), F("before_id").asc(nulls_last=True), "received_at", "id"
-    ).first()
+    return waiting.order_by(PLACE, F("before_id").asc(nulls_last=True), "received_at", "id").first()
 
 
 def claim_next(conversation: Conversation, lease: Lease, *, now: datetime) -> InboundMessage | None:

@@ -3,7 +3,7 @@
 from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, PairingRequest, SenderSource
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
 from openclaw_sms.models.conversation import Conversation
-from openclaw_sms.models.inbound import WAITING, InboundMessage
+from openclaw_sms.models.inbound import PLACE, WAITING, InboundMessage
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
 from openclaw_sms.models.reasons import FIXES, Reason
 from openclaw_sms.models.sending import BackFillMark, Circuit, ProbeKind, SenderNumber
@@ -12,6 +12,7 @@ from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, Pair
 __all__ = [
     "ANYONE",
     "FIXES",
+    "PLACE",
     "UNSENT",
     "WAITING",
     "AccountSettings",

@@ -2,12 +2,15 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from openclaw_sms.models.account import SmsAccount
 from openclaw_sms.models.reasons import Reason
 from openclaw_sms.models.states import INBOUND_MOVES, InboundState, StatefulModel
 
 WAITING = (InboundState.RECEIVED, InboundState.PROCESSING)
+# Where a text stands in its sender's queue. Several share a place when some were fetched late from Twilio.
+PLACE = Coalesce("before_id", "id", output_field=models.BigIntegerField())
 
 
 class InboundMessage(StatefulModel):

@@ -64,6 +64,7 @@ class BackFillMark(models.Model):
     """How far Twilio's list of an account's received texts was compared with ours."""
 
     account = models.OneToOneField(SmsAccount, on_delete=models.CASCADE, related_name="back_fill_mark")
+    begun_at = models.DateTimeField(help_text="what Twilio got before was for another program")
     seen_until = models.DateTimeField()
     next_run_at = models.DateTimeField()
 
