@@ -1,5 +1,6 @@
 """Twilio accounts: what is set here, what is in effect, what is still missing, and whether Twilio agrees."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,15 +8,17 @@ from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from openclaw_sms.admin import connection_test
+from openclaw_sms.admin import connection_test, hindrances
 from openclaw_sms.admin.account_form import AccountForm
 from openclaw_sms.admin.components import CompletedChangeList, badge, may_decide, settings_in_effect
 from openclaw_sms.admin.settings_admin import SettingsAdmin, say_conflicts, say_dangers, say_who_rests
@@ -28,6 +31,7 @@ from openclaw_sms.config.accounts import (
     SANDBOX_ID,
     Account,
 )
+from openclaw_sms.messaging import circuits
 from openclaw_sms.models import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
 from openclaw_sms.text.phone import mask
 
@@ -63,8 +67,10 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
     def complete(self, rows: list[SmsAccount]) -> list[SmsAccount]:
         """Give every row what is in effect for it."""
         known, _ = settings_in_effect()
+        stopped = {circuit.account_id for circuit in circuits.open_circuits()}
         for row in rows:
             vars(row)["in_effect"] = known.by_pk(row.pk)
+            vars(row)["stopped"] = stopped
         return rows
 
     def get_urls(self) -> list[URLPattern]:
@@ -103,6 +109,7 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
     def save_model(self, request: HttpRequest, obj: SmsAccount, form: Form, change: bool) -> None:
         obj.declared = True
         super().save_model(request, obj, form, change)
+        transaction.on_commit(functools.partial(circuits.probe_soon, obj.pk))
         account = settings_in_effect()[0].by_pk(obj.pk)
         say_dangers(request, checks.of_account(account) if account else [])
 
@@ -124,6 +131,8 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
         lacks = missing(account)
         if account is not None and account.unavailable and account.enabled and not lacks:
             return badge("secret unavailable", "bad")
+        if row.pk in vars(row)["stopped"]:
+            return badge("sending stopped", "bad")
         verdict = badge("yes", "good") if not lacks else badge("no", "act")
         return format_html("{} {}", verdict, f"missing: {', '.join(lacks)}" if lacks else "")
 
@@ -144,6 +153,9 @@ class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
             return format_html("{} Missing: {}.", badge("incomplete", "act"), ", ".join(lacks))
         if account.unavailable:
             return format_html("{} {}", badge("secret unavailable", "bad"), account.unavailable)
+        held_up = hindrances.of_account(row.pk, timezone.now())
+        if held_up:
+            return format_html_join(" ", "{}", ((badge(each.sentence, each.tone),) for each in held_up))
         return badge("ready to receive and to send", "good")
 
     @admin.display(description="Please note")

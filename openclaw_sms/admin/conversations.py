@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.admin import decisions, thread
+from openclaw_sms.admin import decisions, hindrances, thread
 from openclaw_sms.admin.components import (
     CompletedChangeList,
     badge,
@@ -155,6 +155,7 @@ class ConversationAdmin(SenderDecisions):
             "conversation": conversation,
             "thread": page,
             "before": before,
+            "hindrances": hindrances.of_conversation(conversation, timezone.now()),
             "request_waiting": waiting,
             "request_decisions": decisions.on_request(waiting) if waiting and may_let_in else [],
             "form": form,

@@ -7,7 +7,7 @@ anybody, so the routes answer POST with a CSRF token and nothing else. What a de
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib import messages
@@ -26,7 +26,7 @@ from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
 from openclaw_sms.admin.components import ConsoleAdmin, ReadOnlyAdmin, Row, may_decide, operator
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided, Erased
+from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided, Erased, is_undelivered
 from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.models import (
     InboundMessage,
@@ -58,6 +58,11 @@ class Decision:
     label: str
     url: str
     first: bool = False
+    choices: tuple[str, ...] | None = None  # not None: the decision may name a MessageSid, perhaps one of these
+
+    @property
+    def list_id(self) -> str:
+        return "sids" + self.url.replace("/", "-")
 
 
 Verdict = Callable[[Row, Actor, datetime], Outcome]
@@ -98,12 +103,16 @@ class DecidingAdmin(ReadOnlyAdmin[Row]):
         context = {**(extra_context or {}), "decisions": offered, "next": request.get_full_path()}
         return super().change_view(request, object_id, form_url, context)
 
+    def decided(self, request: HttpRequest, row: Row, verdict: Verdict[Row]) -> Outcome:
+        """Pass the decision on. A subclass adds what the operator named beside it."""
+        return verdict(row, operator(request), timezone.now())
+
     def _decide(self, request: HttpRequest, pk: int, *, verdict: Verdict[Row]) -> HttpResponse:
         if not may_decide(request, self.model):
             raise PermissionDenied
         row = get_object_or_404(self.model._default_manager, pk=pk)
         try:
-            outcome = verdict(row, operator(request), timezone.now())
+            outcome = self.decided(request, row, verdict)
         except REFUSALS as refused:
             messages.error(request, str(refused))
         else:
@@ -139,8 +148,9 @@ def on_part(part: OutboundPart) -> list[Decision]:
     if part.message.erased_at is not None:
         return [_decision("Mark as sent", part, "mark-sent")] if part.state == PartState.UNCERTAIN else []
     if part.state == PartState.UNCERTAIN:
-        return [_decision("Mark as sent", part, "mark-sent"), _decision("Send again", part, "send-again")]
-    if part.state == PartState.FAILED:
+        sent = replace(_decision("Mark as sent", part, "mark-sent"), choices=tuple(part.candidates))
+        return [sent, _decision("Send again", part, "send-again")]
+    if part.state == PartState.FAILED or is_undelivered(part):
         return [_decision("Send again", part, "send-again")]
     return []
 

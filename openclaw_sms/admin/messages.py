@@ -6,15 +6,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions, thread
-from openclaw_sms.admin.components import ReadOnlyAdmin, badge, snippet, verbatim
+from openclaw_sms.admin.components import ReadOnlyAdmin, badge, operator, snippet, verbatim
 from openclaw_sms.admin.decisions import DecidingAdmin, Decision, Outcome, Verdict
 from openclaw_sms.admin.help import help_link
-from openclaw_sms.messaging.decisions import answer_now, mark_sent, send_again
+from openclaw_sms.messaging.decisions import answer_now, is_undelivered, mark_sent, send_again
 from openclaw_sms.models import (
     InboundMessage,
     InboundState,
@@ -42,6 +43,7 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
         "fix",
         "attempts",
         "next_attempt_at",
+        "backfilled",
         "received_at",
         "finished_at",
         "raw_form",
@@ -159,6 +161,7 @@ class OutboundPartAdmin(DecidingAdmin[OutboundPart]):
         "segments",
         "attempts",
         "checks",
+        "candidates",
         "next_attempt_at",
         "posted_at",
         "accepted_at",
@@ -175,6 +178,12 @@ class OutboundPartAdmin(DecidingAdmin[OutboundPart]):
 
     def offered(self, row: OutboundPart) -> list[Decision]:
         return decisions.on_part(row)
+
+    def decided(self, request: HttpRequest, row: OutboundPart, verdict: Verdict[OutboundPart]) -> Outcome:
+        """Mark as sent may name the sid."""
+        if verdict is not _mark_sent:
+            return super().decided(request, row, verdict)
+        return _mark_sent(row, operator(request), timezone.now(), sid=request.POST.get("sid", ""))
 
     @admin.display(description="MessageSid", ordering="sid")
     def sid_or_none(self, row: OutboundPart) -> str:
@@ -215,10 +224,13 @@ def _answer(text: InboundMessage, actor: Actor, now: datetime) -> Outcome:
 
 
 def _send_again(part: OutboundPart, actor: Actor, now: datetime) -> Outcome:
+    anew = is_undelivered(part)
     send_again(part, actor=actor, now=now)
+    if anew:
+        return Outcome("The same words are in the outbox as a new text.")
     return Outcome("The part is in the outbox again, and the parts behind it follow.")
 
 
-def _mark_sent(part: OutboundPart, actor: Actor, now: datetime) -> Outcome:
-    mark_sent(part, actor=actor, now=now)
+def _mark_sent(part: OutboundPart, actor: Actor, now: datetime, sid: str = "") -> Outcome:
+    mark_sent(part, actor=actor, now=now, sid=sid)
     return Outcome("The part counts as sent, and the parts behind it follow.")

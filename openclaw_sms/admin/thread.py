@@ -118,6 +118,7 @@ class Bubble:
     fix: str = ""
     help: str = ""
     again_at: datetime | None = None
+    backfilled: bool = False
     kind: str = ""
     author: str = ""
     parts: tuple[PartLine, ...] = ()
@@ -191,6 +192,7 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         why=reason_of(text) if unanswered else "",
         fix=fix_of(text) if unanswered and state not in WAITING else "",
         help=help_address(text.reason) if unanswered else "",
+        backfilled=text.backfilled,
         again_at=text.next_attempt_at if state is InboundState.RECEIVED else None,
         decisions=tuple(decisions.on_text(text, admitted=admitted)),
     )
@@ -252,6 +254,8 @@ def status_of(part: OutboundPart) -> str:
 
 
 def tone_of(part: OutboundPart) -> str:
+    if part.state == PartState.QUEUED and part.reason == Reason.CIRCUIT_OPEN:
+        return "bad"
     if part.delivery in UNDELIVERED:
         return "bad"
     if part.delivery in (Delivery.DELIVERED, Delivery.READ):

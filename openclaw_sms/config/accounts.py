@@ -43,6 +43,8 @@ DEFAULT_TEXT_CHUNK_LIMIT = 1500
 LARGEST_TEXT_CHUNK = 1600
 # A long code's rate at Twilio; faster senders say so.
 DEFAULT_SEGMENTS_PER_SECOND = 1.0
+# The sandbox has no carrier; quick enough that nobody waits at the simulator, slow enough to see a pace.
+SANDBOX_SEGMENTS_PER_SECOND = 10.0
 DEFAULT_INBOUND_PER_MINUTE = 30
 DEFAULT_PAIRING_REPLIES_PER_DAY = 50
 DEFAULT_PAIRING_REPLIES_PER_SENDER = 3
@@ -287,6 +289,7 @@ def _resolve(
 
     enabled = row.enabled and channel.enabled is not False
     secrets = secrets_of((row, channel), env, look_up if enabled else not_while_switched_off)
+    pace = SANDBOX_SEGMENTS_PER_SECOND if row.account_id == SANDBOX_ID else DEFAULT_SEGMENTS_PER_SECOND
     limit = said("text_chunk_limit", None) or env.text_chunk_limit or DEFAULT_TEXT_CHUNK_LIMIT
     return Account(
         pk=row.pk,
@@ -311,7 +314,7 @@ def _resolve(
         allow_from=frozenset([*listed, *said("allow_from", env.allow_from)]),
         text_chunk_limit=min(limit, LARGEST_TEXT_CHUNK),
         media_max_mb=said("media_max_mb", None),
-        segments_per_second=said("segments_per_second", DEFAULT_SEGMENTS_PER_SECOND),
+        segments_per_second=said("segments_per_second", pace),
         inbound_per_minute=said("inbound_per_minute", DEFAULT_INBOUND_PER_MINUTE),
         whatsapp=said("whatsapp", False),
         allow_countries=frozenset(said("allow_countries", ())),

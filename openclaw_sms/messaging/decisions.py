@@ -4,6 +4,7 @@ Two operators may press two buttons: the first wins, the second is told.
 """
 
 import functools
+import re
 from datetime import datetime
 
 from django.db import transaction
@@ -11,13 +12,31 @@ from django.db import transaction
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
-from openclaw_sms.messaging import gate, queue
+from openclaw_sms.config.sources import ConfigurationError
+from openclaw_sms.messaging import delivery, gate, outbox, queue
 from openclaw_sms.messaging.gate import Withheld
-from openclaw_sms.models import InboundMessage, InboundState, OutboundMessage, OutboundPart, PartState, Reason
+from openclaw_sms.models import (
+    Delivery,
+    InboundMessage,
+    InboundState,
+    OutboundKind,
+    OutboundMessage,
+    OutboundPart,
+    PartState,
+    Reason,
+)
 
 # A text that is waiting or being answered belongs to the worker.
 ANSWERABLE = frozenset({InboundState.HELD, InboundState.PARKED, InboundState.REFUSED, InboundState.SILENT})
 RESENDABLE = frozenset({PartState.FAILED, PartState.UNCERTAIN})
+
+
+UNDELIVERED = frozenset({Delivery.UNDELIVERED, Delivery.FAILED, Delivery.CANCELED})
+SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
+
+
+class UnusableSid(ConfigurationError):
+    code = "unusable_sid"
 
 
 class Erased(Exception):
@@ -61,17 +80,21 @@ def answer_now(text: InboundMessage, *, actor: Actor, now: datetime) -> None:
 
 
 def send_again(part: OutboundPart, *, actor: Actor, now: datetime) -> None:
-    """Send a failed or uncertain part again, and then the parts held back behind it.
+    """Send a part again that failed, is uncertain or was not delivered, and then the parts held back behind it.
 
+    An undelivered text was taken by Twilio and has its sid and its reports: the same words go out as a new text.
     Raises `AlreadyDecided`, `Erased`, or `Withheld` for a recipient who must not be texted.
     """
     _refuse_closed_gate(part, now)
     with transaction.atomic():
         if OutboundMessage.objects.filter(pk=part.message_id, erased_at__isnull=False).exists():
             raise Erased
-        if part.state not in RESENDABLE:
+        if is_undelivered(part):
+            _write_anew(part, actor, now)
+        elif part.state in RESENDABLE:
+            _go_on(part, PartState.QUEUED, attempts=0, checks=0, error_code=None, candidates=[])
+        else:
             raise AlreadyDecided(part)
-        _go_on(part, PartState.QUEUED, attempts=0, checks=0, error_code=None)
         _record("part.send_again", part, actor, now)
 
 
@@ -83,12 +106,43 @@ def _refuse_closed_gate(part: OutboundPart, now: datetime) -> None:
         raise Withheld(refusal)
 
 
-def mark_sent(part: OutboundPart, *, actor: Actor, now: datetime) -> None:
-    """The operator saw an uncertain part in Twilio's log; the parts behind it go on. Raises `AlreadyDecided`."""
+def is_undelivered(part: OutboundPart) -> bool:
+    """Twilio took it and reported that it did not arrive, and it was not sent anew since."""
+    return part.state == PartState.ACCEPTED and part.delivery in UNDELIVERED and part.reason != Reason.SENT_ANEW
+
+
+def _write_anew(part: OutboundPart, actor: Actor, now: datetime) -> None:
+    marked = OutboundPart.objects.filter(pk=part.pk, delivery__in=UNDELIVERED).exclude(reason=Reason.SENT_ANEW)
+    if not marked.update(reason=Reason.SENT_ANEW, detail=""):
+        raise AlreadyDecided(part)
+    outbox.write(
+        part.conversation,
+        part.body,
+        kind=OutboundKind.MESSAGE,
+        author=actor.name,
+        limit=max(len(part.body), 1),
+        now=now,
+    )
+
+
+def mark_sent(part: OutboundPart, *, actor: Actor, now: datetime, sid: str = "") -> None:
+    """The operator saw an uncertain part in Twilio's log; the parts behind it go on.
+
+    `sid`: the text's there, which its reports are then joined to; "" when the operator does not say.
+    Raises `AlreadyDecided`, or `UnusableSid`.
+    """
+    wanted = sid.strip()
+    if wanted and not SID.fullmatch(wanted):
+        raise UnusableSid("A MessageSid is SM or MM and 32 digits or letters a to f: copy it from Twilio's log.")
     with transaction.atomic():
         if part.state != PartState.UNCERTAIN:
             raise AlreadyDecided(part)
-        _go_on(part, PartState.ACCEPTED, accepted_at=now)
+        if wanted and OutboundPart.objects.filter(sid=wanted).exists():
+            raise UnusableSid("That MessageSid belongs to another text of ours: choose the one of this text.")
+        followed = now if wanted else None
+        _go_on(part, PartState.ACCEPTED, accepted_at=now, sid=wanted, candidates=[], next_poll_at=followed)
+        if wanted:
+            delivery.join(part)
         _record("part.marked_sent", part, actor, now)
 
 

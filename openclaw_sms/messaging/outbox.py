@@ -5,7 +5,6 @@ between is `messaging.reconcile`'s business. Nothing else in the gateway posts a
 twice: when a text is written and when a part is posted.
 """
 
-import enum
 import functools
 import logging
 from datetime import datetime, timedelta
@@ -16,21 +15,22 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from openclaw_sms.access import opt_out
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, counters, delivery, gate, queue
+from openclaw_sms.messaging import circuits, counters, delivery, gate, pace, part_moves, queue, refusals
 from openclaw_sms.messaging.gate import Refusal, Withheld
 from openclaw_sms.messaging.lease import Lease, LeaseLost
+from openclaw_sms.messaging.part_moves import Progress
 from openclaw_sms.models import (
     UNSENT,
+    Circuit,
     Conversation,
     InboundMessage,
-    OptOutSource,
     OutboundKind,
     OutboundMessage,
     OutboundPart,
     PartState,
+    ProbeKind,
     Reason,
 )
 from openclaw_sms.text import segments
@@ -40,27 +40,14 @@ from openclaw_sms.twilio.errors import TwilioError
 
 logger = logging.getLogger(__name__)
 
-MOST_TRIES = 8
-# Twilio lists a message as soon as it has taken it; the first look may still be too early for one that timed out.
-FIRST_CHECK_AFTER = timedelta(seconds=1)
-# No answer for as long as this is a time limit that ran out; a connection that broke does so at once.
-WAITED_IN_VAIN = timedelta(seconds=5)
 # Well under a lease: as long as our marker is younger than this nobody else can have acted on it.
 MARKER_IS_STALE_AFTER = timedelta(seconds=10)
-
-
 # How soon a part looks again whether its account's secret can be had.
 UNAVAILABLE_FOR = timedelta(seconds=5)
-
+# When Twilio is first asked what became of a text that nobody reported on.
+FIRST_POLL_AFTER = timedelta(minutes=10)
 # Some thirty texts in a row. What is longer is a document, or an agent that has lost its way.
 LONGEST_TEXT = 40_000
-
-
-class Progress(enum.Enum):
-    """What one step of the outbox did."""
-
-    MOVED = "moved"  # look again: there may be more to do
-    IDLE = "idle"  # nothing to send now
 
 
 def is_too_long(text: str) -> bool:
@@ -129,7 +116,8 @@ def next_part(conversation_id: int) -> OutboundPart | None:
     """
     unsent = OutboundPart.objects.filter(conversation_id=conversation_id, state__in=UNSENT)
     unsent = unsent.exclude(waits_for_morning(timezone.now()))
-    return unsent.select_related("conversation", "message").order_by("message_id", "number").first()
+    parts = unsent.select_related("conversation", "message").defer("message__text")
+    return parts.order_by("message_id", "number").first()
 
 
 def sid_answered_by(part: OutboundPart) -> str | None:
@@ -139,16 +127,50 @@ def sid_answered_by(part: OutboundPart) -> str | None:
 
 
 def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
-    """Post a queued part to Twilio. Raises `LeaseLost` when another worker took over meanwhile."""
+    """Post a queued part to Twilio, if nothing holds it back. Raises `LeaseLost` when another worker took over."""
     account = accounts.current().by_pk(part.conversation.account_id)
     if account is None or not (account.enabled and account.configured):
-        return _fail(part, lease, Reason.ACCOUNT_UNAVAILABLE, now=now)
+        return part_moves.stop(part, lease, PartState.FAILED, Reason.ACCOUNT_UNAVAILABLE, now=now)
     if account.unavailable:
-        return _rest(part, lease, account.unavailable, now=now)
+        until = now + UNAVAILABLE_FOR
+        return part_moves.wait(
+            part, lease, now=now, until=until, reason=Reason.SECRET_UNAVAILABLE, detail=account.unavailable
+        )
+    circuit = circuits.of(account.pk)
+    if circuit is not None and not _may_be_the_trial(circuit, now):
+        until = circuit.next_probe_at
+        return part_moves.wait(
+            part, lease, now=now, until=until, reason=Reason.CIRCUIT_OPEN, detail=_sentence_of(circuit)
+        )
+    return _post_in_its_place(part, lease, account, now=now)
+
+
+def _may_be_the_trial(circuit: Circuit, now: datetime) -> bool:
+    """Whether this part is the one text that shows if the circuit may close."""
+    return circuit.probe != ProbeKind.QUESTION and circuits.claim_probe(circuit, now)
+
+
+def _sentence_of(circuit: Circuit) -> str:
+    return f"{circuit.sentence} (Twilio error {circuit.code})" if circuit.code else circuit.sentence
+
+
+def _post_in_its_place(part: OutboundPart, lease: Lease, account: Account, *, now: datetime) -> Progress:
+    """Mark and post the part when its place in the number's pace has come; else book one and wait for it."""
     twilio = carrier(account)
     with transaction.atomic():
         lease.confirm(now)
-        if not part.move(PartState.SENDING, attempts=part.attempts + 1, posted_at=now, next_attempt_at=None):
+        place = pace.place(account, segments=part.segments, booked=part.slot_at, now=now)
+        if place.at > now:
+            return _wait_for(place, part, lease, now=now)
+        if not part.move(
+            PartState.SENDING,
+            attempts=part.attempts + 1,
+            posted_at=now,
+            next_attempt_at=None,
+            slot_at=None,
+            reason=Reason.NONE,
+            detail="",
+        ):
             return Progress.MOVED
     outgoing = _outgoing(part, account)
     if timezone.now() - now > MARKER_IS_STALE_AFTER:
@@ -162,9 +184,16 @@ def post(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
         sent = twilio.send(outgoing)
     except TwilioError as error:
         counters.count(counters.SENDS, outcome=error.kind.value)
-        return _refused(part, lease, error)
+        return refusals.on_refusal(part, account, lease, error)
     counters.count(counters.SENDS, outcome="accepted")
-    return accept(part, lease, sent)
+    return accept(part, account, lease, sent)
+
+
+def _wait_for(place: pace.Place, part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
+    if place.is_pause:
+        reason = Reason.SENDER_PAUSED
+        return part_moves.wait(part, lease, now=now, until=place.at, reason=reason, detail=reason.label, slot_at=None)
+    return part_moves.wait(part, lease, now=now, until=place.at, reason=Reason.NONE, detail="", slot_at=place.at)
 
 
 def _withhold(part: OutboundPart, lease: Lease, refusal: Refusal) -> Progress:
@@ -175,7 +204,7 @@ def _withhold(part: OutboundPart, lease: Lease, refusal: Refusal) -> Progress:
     if refusal.until is not None:
         part.put_off_rest(refusal.until, refusal.reason)
         tries = part.attempts - 1
-        return _put_off(part, lease, PartState.QUEUED, now=now, until=refusal.until, attempts=tries, **why)
+        return part_moves.put_off(part, lease, PartState.QUEUED, now=now, until=refusal.until, attempts=tries, **why)
     with transaction.atomic():
         lease.confirm(now)
         if part.move(PartState.CANCELLED, next_attempt_at=None, **why):
@@ -198,7 +227,7 @@ def _outgoing(part: OutboundPart, account: Account) -> Outgoing:
     )
 
 
-def accept(part: OutboundPart, lease: Lease, sent: Sent) -> Progress:
+def accept(part: OutboundPart, account: Account, lease: Lease, sent: Sent) -> Progress:
     """Write down that Twilio has the part."""
     now = timezone.now()
     with transaction.atomic():
@@ -209,82 +238,24 @@ def accept(part: OutboundPart, lease: Lease, sent: Sent) -> Progress:
             sid=sent.sid,
             accepted_at=now,
             next_attempt_at=None,
+            next_poll_at=now + FIRST_POLL_AFTER,
             reason=Reason.NONE,
             detail="",
         )
-    if won:
-        delivery.report(part, status=sent.status, error_code=sent.error_code or 0)
-        delivery.join(part)
+        if won:
+            delivery.report(part, status=sent.status, error_code=sent.error_code or 0)
+            delivery.join(part)
     logger.info("part.accepted part=%s sid=%s attempts=%s", part.pk, sent.sid, part.attempts)
+    _goes_again(account, now)
     return Progress.MOVED
 
 
-def _refused(part: OutboundPart, lease: Lease, error: TwilioError) -> Progress:
-    now = timezone.now()
-    logger.warning("part.not_accepted part=%s code=%s kind=%s", part.pk, error.code, error.kind.name)
-    if error.uncertain:
-        return _put_off(
-            part,
-            lease,
-            PartState.CHECKING,
-            now=now,
-            until=now + FIRST_CHECK_AFTER,
-            checks=0,
-            unanswered=error.http_status is None and now - (part.posted_at or now) >= WAITED_IN_VAIN,
-        )
-    if error.code == delivery.OPTED_OUT_AT_TWILIO:
-        return _opted_out(part, lease, error, now)
-    if not error.retryable:
-        return _fail(part, lease, Reason.TWILIO_REFUSED, now=now, error=error)
-    if part.attempts >= MOST_TRIES:
-        return _fail(part, lease, Reason.TRIES_EXHAUSTED, now=now, error=error)
-    until = now + backoff.delay(part.attempts, retry_after=error.retry_after)
-    return _put_off(part, lease, PartState.QUEUED, now=now, until=until, detail=str(error))
-
-
-def _rest(part: OutboundPart, lease: Lease, why: str, *, now: datetime) -> Progress:
-    """Leave the part in its place until the account's secret can be had; no try is spent on it."""
-    with transaction.atomic():
-        lease.confirm(now)
-        OutboundPart.objects.filter(pk=part.pk, state=PartState.QUEUED).update(
-            next_attempt_at=now + UNAVAILABLE_FOR, reason=Reason.SECRET_UNAVAILABLE, detail=why[:300]
-        )
-    return Progress.MOVED
-
-
-def _opted_out(part: OutboundPart, lease: Lease, error: TwilioError, now: datetime) -> Progress:
-    """Twilio knows of a STOP that we have not seen: from now on it holds here too."""
-    progress = _fail(part, lease, Reason.OPTED_OUT, now=now, error=error)
-    to = part.conversation
-    opt_out.suppress(to.account_id, to.sender, source=OptOutSource.TWILIO_21610, at=now)
-    return progress
-
-
-def _put_off(
-    part: OutboundPart, lease: Lease, state: PartState, *, now: datetime, until: datetime, **changes: object
-) -> Progress:
-    with transaction.atomic():
-        lease.confirm(now)
-        part.move(state, next_attempt_at=until, **changes)
-    return Progress.MOVED
-
-
-def _fail(
-    part: OutboundPart, lease: Lease, reason: Reason, *, now: datetime, error: TwilioError | None = None
-) -> Progress:
-    """Give the part up, and keep the parts behind it from going out without it."""
-    with transaction.atomic():
-        lease.confirm(now)
-        failed = part.move(
-            PartState.FAILED,
-            reason=reason,
-            detail=str(error) if error else reason.label,
-            error_code=error.code if error else None,
-            next_attempt_at=None,
-        )
-        if failed:
-            part.block_rest()
-    return Progress.MOVED
+def _goes_again(account: Account, now: datetime) -> None:
+    """An accepted text ends what pauses there were. A circuit that waits for a report stays open."""
+    pace.resumed(pace.address_of(account))
+    circuit = circuits.of(account.pk)
+    if circuit is not None and circuit.probe != ProbeKind.REPORT:
+        circuits.close(account.pk, now)
 
 
 @functools.lru_cache(maxsize=32)

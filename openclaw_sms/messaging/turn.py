@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from openclaw_sms.access import limits, opt_out, pairing, policy
@@ -38,6 +39,7 @@ from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.owner_commands import OwnerCommand
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
+    PLACE,
     WAITING,
     Conversation,
     FlagSource,
@@ -75,7 +77,8 @@ def oldest_waiting(conversation: Conversation) -> InboundMessage | None:
     waiting = InboundMessage.objects.filter(
         account_id=conversation.account_id, sender=conversation.sender, state__in=WAITING
     )
-    return waiting.order_by("id").first()
+    # A text fetched late from Twilio goes before the newer one that was waiting when it came.
+    return waiting.order_by(PLACE, F("before_id").asc(nulls_last=True), "received_at", "id").first()
 
 
 def claim_next(conversation: Conversation, lease: Lease, *, now: datetime) -> InboundMessage | None:

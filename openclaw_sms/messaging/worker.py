@@ -25,11 +25,11 @@ from openclaw_sms.config import agent_token, refresher
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.reference import SecretRef
-from openclaw_sms.messaging import lease, notices, outbox, queue, reconcile, trail, turn
+from openclaw_sms.messaging import housekeeping, lease, notices, outbox, queue, reconcile, trail, turn
+from openclaw_sms.messaging.alarm import alarm
 from openclaw_sms.messaging.heartbeat import Heartbeat
 from openclaw_sms.messaging.lease import Lane, Lease, LeaseLost
-from openclaw_sms.messaging.outbox import Progress
-from openclaw_sms.messaging.retention import Housekeeping
+from openclaw_sms.messaging.part_moves import Progress
 from openclaw_sms.messaging.turn import Turn
 from openclaw_sms.models import UNSENT, WAITING, Conversation, InboundMessage, OutboundPart, PartState
 from openclaw_sms.twilio.client import refuse_insecure
@@ -161,7 +161,12 @@ def _turn_is_due(conversation: Conversation) -> bool:
 
 def _part_is_due(conversation: Conversation) -> bool:
     part = outbox.next_part(conversation.pk)
-    return part is not None and (part.next_attempt_at is None or part.next_attempt_at <= timezone.now())
+    if part is None:
+        return False
+    if part.next_attempt_at is None or part.next_attempt_at <= timezone.now():
+        return True
+    alarm.set(conversation.pk, part.next_attempt_at)
+    return False
 
 
 class Sweep:
@@ -251,6 +256,7 @@ class Worker:
         self._sends = _threads(queue.sends, SENDING_THREADS, grace=SENDING_GRACE)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
         self._heartbeat = Heartbeat()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Raises `AgentError`, `InsecureApiBase` or `ImproperlyConfigured` before anything is started."""
@@ -262,7 +268,9 @@ class Worker:
         refresher.start()
         self._turns.start()
         self._sends.start()
+        alarm.start()
         self._sweeper.start()
+        self._housekeeper.start()
 
     def stop(self) -> None:
         """Take no more turns, wait for those in hand at most the grace time, and let their replies go out.
@@ -272,6 +280,7 @@ class Worker:
         stopping[Lane.TURN].set()
         self._turns.stop(graceful=True)
         self._let_replies_out()
+        alarm.stop()
         stopping[Lane.SEND].set()
         self._sends.stop(graceful=True)
         refresher.stop()
@@ -286,15 +295,20 @@ class Worker:
         time.sleep(0.05)  # from the queue into the thread's hand
 
     def _sweep(self) -> None:
-        sweep, housekeeping = Sweep(), Housekeeping()
+        sweep = Sweep()
         while not stopping[Lane.TURN].is_set():
             close_old_connections()
             try:
                 self._heartbeat.beat(timezone.now())
                 sweep.once(timezone.now())
                 notices.wake_if_due(timezone.now())
-                housekeeping.once(timezone.now())
             except Exception as error:
                 logger.warning("sweep.failed error=%s", type(error).__name__)
             stopping[Lane.TURN].wait(SWEEP_EVERY.total_seconds())
+        connection.close()
+
+    def _keep_house(self) -> None:
+        while not stopping[Lane.TURN].wait(housekeeping.EVERY.total_seconds()):
+            close_old_connections()
+            housekeeping.once(timezone.now())
         connection.close()

@@ -4,7 +4,7 @@ from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, Pairin
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SecretProvider, SmsAccount
 from openclaw_sms.models.conversation import Conversation, FlagSource
 from openclaw_sms.models.health import Counter, RefusedPosts, WorkerHeartbeat
-from openclaw_sms.models.inbound import UNFINISHED, WAITING, InboundMessage
+from openclaw_sms.models.inbound import PLACE, UNFINISHED, WAITING, InboundMessage
 from openclaw_sms.models.opt_out import OptOut, OptOutSource
 from openclaw_sms.models.outbound import (
     TO_STRANGERS,
@@ -18,11 +18,13 @@ from openclaw_sms.models.outbound import (
 from openclaw_sms.models.owner_notice import NoticeState, NoticeWay, OwnerNotice
 from openclaw_sms.models.reasons import FIXES, Reason
 from openclaw_sms.models.secret import StoredSecret
+from openclaw_sms.models.sending import BackFillMark, Circuit, ProbeKind, SenderNumber
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
 
 __all__ = [
     "ANYONE",
     "FIXES",
+    "PLACE",
     "TO_STRANGERS",
     "UNFINISHED",
     "UNSENT",
@@ -31,7 +33,9 @@ __all__ = [
     "AccountSettings",
     "AllowedSender",
     "AuditEvent",
+    "BackFillMark",
     "ChannelSettings",
+    "Circuit",
     "Conversation",
     "Counter",
     "Delivery",
@@ -52,9 +56,11 @@ __all__ = [
     "PairingRequest",
     "PairingState",
     "PartState",
+    "ProbeKind",
     "Reason",
     "RefusedPosts",
     "SecretProvider",
+    "SenderNumber",
     "SenderSource",
     "SmsAccount",
     "StoredSecret",

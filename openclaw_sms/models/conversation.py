@@ -25,6 +25,9 @@ class Conversation(models.Model):
     turn_lease_until = models.DateTimeField(null=True, blank=True)
     send_lease = models.CharField(max_length=100, blank=True, default="")
     send_lease_until = models.DateTimeField(null=True, blank=True)
+    unreachable_code = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Twilio's error code when it last said that this number cannot be texted"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_activity_at = models.DateTimeField(null=True, blank=True)
     flag = models.CharField(

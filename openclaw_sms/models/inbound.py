@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from openclaw_sms.models.account import SmsAccount
 from openclaw_sms.models.reasons import Reason
@@ -9,6 +10,8 @@ from openclaw_sms.models.states import INBOUND_MOVES, InboundState, StatefulMode
 
 WAITING = (InboundState.RECEIVED, InboundState.PROCESSING)
 UNFINISHED = (*WAITING, InboundState.PARKED)
+# Where a text stands in its sender's queue. Several share a place when some were fetched late from Twilio.
+PLACE = Coalesce("before_id", "id", output_field=models.BigIntegerField())
 
 
 class InboundMessage(StatefulModel):
@@ -27,6 +30,12 @@ class InboundMessage(StatefulModel):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
+    backfilled = models.BooleanField(
+        "fetched from Twilio", default=False, help_text="its webhook never came; received_at is Twilio's time"
+    )
+    before_id = models.BigIntegerField(
+        null=True, blank=True, help_text="the waiting text with this id is newer, and answered after this one"
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True, help_text="when body and raw form were erased")
 

@@ -91,6 +91,12 @@ class OutboundPart(StatefulModel):
         default=False, help_text="the last post ran into our time limit, so Twilio may still be at work on it"
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    slot_at = models.DateTimeField(null=True, blank=True, help_text="its booked place in the sending number's pace")
+    candidates = models.JSONField(default=list, blank=True, help_text="sids of texts at Twilio that may be this one")
+    next_poll_at = models.DateTimeField(
+        null=True, blank=True, help_text="when Twilio is asked what became of it; empty: never again"
+    )
+    polls = models.PositiveSmallIntegerField(default=0)
     posted_at = models.DateTimeField(null=True, blank=True, help_text="when the last post began")
     accepted_at = models.DateTimeField(null=True, blank=True)
 
@@ -110,6 +116,10 @@ class OutboundPart(StatefulModel):
             ),
             # metrics and doctor: what has not come to a good end
             models.Index(fields=["state"], condition=Q(state__in=UNSETTLED), name="part_unsettled"),
+            # polling: parts whose end nobody reported
+            models.Index(fields=["next_poll_at"], condition=Q(next_poll_at__isnull=False), name="part_to_be_polled"),
+            # reconcile: parts without a sid that may be what Twilio shows
+            models.Index(fields=["conversation", "posted_at"], condition=Q(sid=""), name="part_without_sid"),
         ]
 
     def __str__(self) -> str:
@@ -163,6 +173,10 @@ class DeliveryEvent(models.Model):
                 fields=["account", "sid", "status", "error_code", "done_date"],
                 name="status_report_is_stored_once",
             ),
+        ]
+        indexes = [
+            # housekeeping: early reports whose part may be known by now, and those too old to be anybody's
+            models.Index(fields=["received_at"], condition=Q(part__isnull=True), name="status_report_without_part"),
         ]
 
     def __str__(self) -> str:

@@ -53,6 +53,9 @@ class Reason(models.TextChoices):
     ERASED = "erased", "The words of this text were erased."
     UNCERTAIN = "uncertain", "Twilio may or may not have taken this text; it was not sent a second time."
     TWILIO_REFUSED = "twilio_refused", "Twilio refused the text."
+    CIRCUIT_OPEN = "circuit_open", "Twilio refuses this account's texts; this one waits until that is mended."
+    SENDER_PAUSED = "sender_paused", "Twilio asked the sending number to pause; the text goes out by itself."
+    SENT_ANEW = "sent_anew", "The text did not arrive; an operator sent it again as a new text."
     TRIES_EXHAUSTED = "tries_exhausted", "Twilio could not be reached in many tries."
 
 
@@ -87,5 +90,8 @@ FIXES: Mapping[Reason, str] = {
     Reason.ERASED: "Nothing to do.",
     Reason.UNCERTAIN: "Look at Twilio's log for the recipient, then choose Mark as sent or Send again.",
     Reason.TWILIO_REFUSED: "Mend what Twilio names, then choose Send again.",
+    Reason.CIRCUIT_OPEN: "Mend what the account's page shows in red; the text then goes out by itself.",
+    Reason.SENDER_PAUSED: "Nothing to do: sending goes on at the time shown.",
+    Reason.SENT_ANEW: "Nothing to do: see the newer text.",
     Reason.TRIES_EXHAUSTED: "Check this machine's network and Twilio's status page, then choose Send again.",
 }

@@ -147,6 +147,8 @@ class Store:
             "status": Status.QUEUED if direction is Direction.TO_PHONE else Answer.AWAITED,
             "status_callback": status_callback,
             "created": now.timestamp(),
+            # Twilio dates a text from a phone when it gets it, one to a phone when it goes out.
+            "sent": now.timestamp() if direction is Direction.FROM_PHONE else None,
         }
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)

@@ -7,7 +7,7 @@ not with this module: it takes a quarter of a second that commands which send no
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -21,7 +21,9 @@ __all__ = [
     "Credentials",
     "Found",
     "InsecureApiBase",
+    "MediaFile",
     "Outgoing",
+    "Received",
     "Sent",
     "TwilioClient",
     "status_callback_url",
@@ -29,6 +31,9 @@ __all__ = [
 
 API_BASE_URL = "https://api.twilio.com"
 DEFAULT_TIMEOUT = timedelta(seconds=10)
+BEFORE_TWILIO = datetime(2008, 1, 1, tzinfo=UTC)
+LARGEST_PAGE = 1000
+MOST_MEDIA = 10
 
 Answer = TypeVar("Answer")
 
@@ -77,6 +82,27 @@ class Found:
     created_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text somebody sent us, as Twilio keeps it; numbers and body as they would be in its webhook."""
+
+    sid: str
+    account_sid: str
+    messaging_service_sid: str
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    body: str = field(repr=False)
+    num_media: int
+    num_segments: int
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    url: str = field(repr=False)
+    content_type: str
+
+
 class InsecureApiBase(ValueError):
     """The API base URL would show the credentials to strangers, or is no URL."""
 
@@ -95,6 +121,7 @@ class TwilioClient:
     ) -> None:
         """timeout: for the connection, and for each wait for data. Raises InsecureApiBase."""
         refuse_insecure(base_url)
+        self._base_url = base_url.rstrip("/")
         from openclaw_sms.twilio.transport import Transport
 
         self._transport = Transport(base_url, timeout)
@@ -104,10 +131,16 @@ class TwilioClient:
         """Post one text, once. Raises TwilioError; an `uncertain` one means Twilio may have accepted the text."""
         return understood(lambda: _sent(self._messages.create(**_parameters(outgoing))), UNREADABLE_ANSWER)
 
-    def sent_since(self, *, to: str, from_number: str, since: datetime, limit: int = 50) -> list[Found]:
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far Twilio's clock is ahead of ours, by its last answer, within seconds; None: it did not say."""
+        return self._transport.clock_ahead
+
+    def sent_since(self, *, to: str, from_number: str, since: datetime | None, limit: int = 50) -> list[Found]:
         """Texts from us to `to`, newest first, at most `limit`; an empty `from_number` means any sender.
 
-        since: aware; Twilio keeps whole seconds by its own clock, so leave a margin. Raises TwilioError.
+        since: aware, None for no such limit; Twilio keeps whole seconds by its own clock, so leave a margin.
+        Raises TwilioError.
         Twilio filters by the date a text was *sent*, which one still in its queue does not have: so the
         newest are fetched without that filter and chosen here by the date they were created.
         """
@@ -120,9 +153,52 @@ class TwilioClient:
             ],
             QUESTION_UNANSWERED,
         )
-        earliest = since.replace(microsecond=0)
+        earliest = (since or BEFORE_TWILIO).replace(microsecond=0)
         recent = [found for found in messages if found.created_at is None or found.created_at >= earliest]
         return sorted(recent, key=lambda found: found.created_at or earliest, reverse=True)
+
+    def received_between(
+        self, *, to: str, messaging_service_sid: str, since: datetime, until: datetime, limit: int
+    ) -> list[Received]:
+        """Texts people sent us, oldest first; of more than `limit` the newest. Raises TwilioError.
+
+        `to`: our number; without one, those that came through the service. Both times aware, by Twilio's clock.
+        """
+        ours = {"to": to} if to else {}
+        return understood(
+            lambda: sorted(
+                (
+                    _received(message)
+                    for message in self._messages.list(
+                        date_sent_after=since,
+                        date_sent_before=until,
+                        limit=limit,
+                        page_size=min(limit, LARGEST_PAGE),
+                        **ours,
+                    )
+                    if message.direction == "inbound"
+                    and (to or message.messaging_service_sid == messaging_service_sid)
+                ),
+                key=lambda received: received.sent_at,
+            ),
+            QUESTION_UNANSWERED,
+        )
+
+    def media_of(self, sid: str) -> list[MediaFile]:
+        """The files of one text, in Twilio's order, with the addresses a webhook would give. Raises TwilioError."""
+        return understood(
+            lambda: [
+                MediaFile(
+                    url=f"{self._base_url}{str(file.uri).removesuffix('.json')}", content_type=str(file.content_type)
+                )
+                for file in self._messages(path_segment(sid)).media.list(limit=MOST_MEDIA)
+            ],
+            QUESTION_UNANSWERED,
+        )
+
+    def ask(self) -> None:
+        """Read one message of the account, to see whether Twilio lets us. Raises TwilioError."""
+        understood(lambda: self._messages.list(limit=1, page_size=1), QUESTION_UNANSWERED)
 
     def message(self, sid: str) -> Found:
         """One text by its sid. Raises TwilioError, with `http_status` 404 when Twilio does not know it."""
@@ -218,6 +294,20 @@ def _found(message: Any) -> Found:
         body=str(message.body or ""),
         error_code=_number(message.error_code),
         created_at=message.date_created,
+    )
+
+
+def _received(message: Any) -> Received:
+    return Received(
+        sid=_sid_of(message),
+        account_sid=str(message.account_sid or ""),
+        messaging_service_sid=str(message.messaging_service_sid or ""),
+        sender=str(message.from_ or ""),
+        recipient=str(message.to or ""),
+        body=str(message.body or ""),
+        num_media=_number(message.num_media) or 0,
+        num_segments=_number(message.num_segments) or 1,
+        sent_at=message.date_sent or message.date_created,
     )
 
 

@@ -9,7 +9,8 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,6 +43,8 @@ class Transport:
         self._observe = observe
         self._base = urlsplit(base_url)
         self._seconds = timeout.total_seconds()
+        # How far the server's clock is ahead of ours, by its last answer; None while it has not said.
+        self.clock_ahead: timedelta | None = None
         self._http = TwilioHttpClient(timeout=self._seconds)
         # A proxy from the environment is right for Twilio; it must not get what is meant for this machine.
         self._http.session.trust_env = not is_loopback(self._base.hostname or "")
@@ -75,11 +78,22 @@ class Transport:
 
     def _attempt(self, method: str, url: str, call: dict[str, Any]) -> Response | TwilioError:
         try:
-            return self._http.request(method, url, **call)
+            answer = self._http.request(method, url, **call)
         except UnicodeEncodeError:
             return TwilioError(errors.NOT_ENCODABLE)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as trouble:
             return TwilioError(_fault_of(trouble))
+        self.clock_ahead = _clock_ahead(answer.headers.get("Date", ""))
+        return answer
+
+
+def _clock_ahead(date: str) -> timedelta | None:
+    """From a Date header (RFC 9110, 6.6.1): whole seconds, and as late as the answer was under way."""
+    try:
+        said = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return said - datetime.now(UTC) if said.tzinfo else None
 
 
 def _fault_of(trouble: Exception) -> TwilioFault:

@@ -15,7 +15,7 @@ from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.management.commands.gateway import refuse_another_address
 from openclaw_sms.management.server import announce, missing
-from openclaw_sms.models import AuditEvent, OutboundMessage, PairingRequest, SmsAccount
+from openclaw_sms.models import AuditEvent, InboundMessage, OutboundMessage, PairingRequest, SmsAccount
 from openclaw_sms.text.web_address import without_secrets
 from tests.support import cast
 from tests.support.phone import Phone, work
@@ -203,3 +203,43 @@ def test_no_code_or_two_is_wrong_usage(words: tuple[str, ...], account: Account)
 def test_secrets_in_the_public_url_stay_out_of_the_log() -> None:
     assert without_secrets("https://u:pw@h.example/x?key=q#rc=2") == "https://***@h.example/x?***#rc=2"
     assert without_secrets(cast.PUBLIC_URL) == cast.PUBLIC_URL
+
+
+class TestBackFill:
+    @pytest.fixture(autouse=True)
+    def missed(self, account: Account, twilio: PretendTwilio) -> str:
+        return twilio.received_without_calling(cast.BOB, "hello?")
+
+    def test_takes_in_once_and_then_has_nothing_to_say(self, missed: str) -> None:
+        assert run("backfill") == "Account default: 1 of 1 taken in.\n"
+        assert run("backfill") == ""
+        assert InboundMessage.objects.get().sid == missed
+
+    def test_a_dry_run_only_says(self, missed: str) -> None:
+        listed = json.loads(run("backfill", "--dry-run", "--json", "--account", "default"))
+        (entry,) = listed["accounts"]
+        assert (listed["dryRun"], entry["account"], entry["listed"], entry["missed"]) == (
+            True,
+            "default",
+            1,
+            [missed],
+        )
+        assert not InboundMessage.objects.exists()
+
+    def test_looks_as_far_back_as_it_is_told(self, missed: str) -> None:
+        assert run("backfill", "--hours", "0.05") == ""
+
+    @pytest.mark.parametrize("hours", ["0", "-1", "a day", "nan", "99999"])
+    def test_a_span_that_is_none_is_refused(self, hours: str) -> None:
+        with pytest.raises(CommandError, match="give a number of hours"):
+            run("backfill", f"--hours={hours}")
+
+    def test_twilios_refusal_is_one_sentence(self, twilio: PretendTwilio) -> None:
+        twilio.locks_out()
+        with pytest.raises(CommandError, match="Account default: Twilio refused the credentials"):
+            run("backfill")
+
+    def test_an_account_that_receives_nothing_is_refused(self, account: Account) -> None:
+        SmsAccount.objects.update(enabled=False)
+        with pytest.raises(CommandError, match="receives no texts"):
+            run("backfill", "--account", "default")

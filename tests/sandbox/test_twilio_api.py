@@ -209,3 +209,14 @@ def test_the_product_s_own_client_finds_what_it_sent(sandbox: Sandbox) -> None:
     (found,) = client.sent_since(to=ALICE, from_number=sandbox.from_number, since=before)
     assert (found.sid, found.body, sent.num_segments) == (sent.sid, "hi", 1)
     client.close()
+
+
+def test_the_product_s_own_client_finds_what_a_phone_sent(sandbox: Sandbox, texts: Store) -> None:
+    now = datetime.now(UTC)
+    texts.add(Direction.FROM_PHONE, sender=ALICE, recipient=sandbox.from_number, body="missed", now=now)
+    client = TwilioClient(Credentials(sandbox.account_sid, sandbox.auth_token), base_url=sandbox.api_base_url)
+    hour = timedelta(hours=1)
+    asked = {"to": sandbox.from_number, "messaging_service_sid": "", "limit": 50}
+    (found,) = client.received_between(since=now - hour, until=now + hour, **asked)  # type: ignore[arg-type]
+    assert (found.sender, found.body, found.num_media) == (ALICE, "missed", 0)
+    assert client.received_between(since=now - 2 * hour, until=now - hour, **asked) == []  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urldefrag, urlencode, urlsplit
@@ -29,6 +29,7 @@ from tests.support.loopback import Address, Answer, LoopbackServer, Request, sen
 from tests.support.twilio_account import AccountPages
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+MEDIA = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages/(?P<sid>[^/]+)/Media\.json")
 MESSAGES = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/]+))?\.json")
 BODY_LIMIT = 1600
 
@@ -77,6 +78,9 @@ class Message:
     num_segments: int
     created: datetime
     sent: datetime | None = None
+    error_code: int | None = None
+    inbound: bool = False
+    media: tuple[str, ...] = ()
 
     @property
     def to(self) -> str:
@@ -128,6 +132,7 @@ class PretendTwilio(LoopbackServer):
         self._plans: list[_Plan] = []
         self.account = AccountPages(account_sid, phone_number)
         self.hangs_for = 0.0  # seconds that every question but a post waits
+        self._known_token = auth_token
 
     # What a test asks
 
@@ -135,6 +140,37 @@ class PretendTwilio(LoopbackServer):
         """The accepted texts to one number, oldest first."""
         with self.changed:
             return [message for message in self.messages if message.to == number]
+
+    def received_without_calling(
+        self, sender: str, body: str, *, ago: float = 300, media: Sequence[str] = (), **form: str
+    ) -> str:
+        """A text came `ago` seconds ago and its webhook never did; its sid. `media`: content types."""
+        when = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=ago)
+        message = Message(
+            sid=f"{'MM' if media else 'SM'}{secrets.token_hex(16)}",
+            form={"To": self.phone_number, "From": sender, "Body": body, **form},
+            status="received",
+            num_segments=count_segments(body),
+            created=when,
+            sent=when,
+            inbound=True,
+            media=tuple(media),
+        )
+        with self.changed:
+            self.messages.append(message)
+        return message.sid
+
+    def ends(self, message: Message, status: str, error_code: int | None = None) -> None:
+        """A text came to its end, and no callback says so."""
+        with self.changed:
+            message.status, message.error_code = status, error_code
+
+    def locks_out(self) -> None:
+        """Nobody knows the auth token any more, as after a rotation."""
+        self._known_token = secrets.token_hex(16)
+
+    def lets_in(self) -> None:
+        self._known_token = self.auth_token
 
     def posts_to(self, number: str) -> list[PostedText]:
         """Every attempt to text one number, oldest first, refused ones too."""
@@ -177,6 +213,8 @@ class PretendTwilio(LoopbackServer):
             self.waits(self.hangs_for)
         if page is None and (told := self.account.answer(request)) is not None:
             return told
+        if (files := MEDIA.fullmatch(request.path)) is not None:
+            return self._media(files["sid"])
         if page is None or page["account"] != self.account_sid:
             return _error(Refusal(404, 20404, "The requested resource was not found"))
         if page["sid"]:
@@ -184,7 +222,7 @@ class PretendTwilio(LoopbackServer):
         return self._create(request) if request.method == "POST" else self._list(request)
 
     def _is_authentic(self, request: Request) -> bool:
-        expected = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        expected = base64.b64encode(f"{self.account_sid}:{self._known_token}".encode()).decode()
         return request.headers.get("authorization") == f"Basic {expected}"
 
     def _create(self, request: Request) -> Answer | None:
@@ -252,10 +290,31 @@ class PretendTwilio(LoopbackServer):
             return _error(Refusal(404, 20404, f"The requested resource /Messages/{sid}.json was not found"))
         return _json(200, self._resource(found[0]))
 
+    def _media(self, sid: str) -> Answer:
+        with self.changed:
+            types = next((message.media for message in self.messages if message.sid == sid), ())
+        uri = f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}/Media"
+        files = [
+            {
+                "sid": f"ME{number:032x}",
+                "parent_sid": sid,
+                "account_sid": self.account_sid,
+                "content_type": content_type,
+                "date_created": format_datetime(datetime.now(UTC)),
+                "date_updated": format_datetime(datetime.now(UTC)),
+                "uri": f"{uri}/ME{number:032x}.json",
+            }
+            for number, content_type in enumerate(types)
+        ]
+        return _json(
+            200, {"media_list": files, "page": 0, "page_size": 50, "next_page_uri": None, "uri": f"{uri}.json"}
+        )
+
     def _list(self, request: Request) -> Answer:
         wanted = {name: values[-1] for name, values in parse_qs(request.query).items()}
         with self.changed:
-            matching = [message for message in reversed(self.messages) if _matches(message, wanted)]
+            newest_first = sorted(self.messages, key=lambda message: message.created)[::-1]
+            matching = [message for message in newest_first if _matches(message, wanted)]
         size, page = int(wanted.get("PageSize", "50")), int(wanted.get("Page", "0"))
         shown = matching[page * size : (page + 1) * size]
         received = [text for text in self.account.inbound if wanted.get("To", text["to"]) == text["to"]]
@@ -285,14 +344,14 @@ class PretendTwilio(LoopbackServer):
             "to": message.to,
             "from": message.sender,
             "body": message.body,
-            "direction": "outbound-api",
+            "direction": "inbound" if message.inbound else "outbound-api",
             "status": message.status,
             "num_segments": str(message.num_segments),
-            "num_media": "0",
+            "num_media": str(len(message.media)),
             "date_created": created,
             "date_updated": created,
             "date_sent": None if message.sent is None else format_datetime(message.sent),
-            "error_code": None,
+            "error_code": message.error_code,
             "error_message": None,
             "price": None,
             "price_unit": "USD",
