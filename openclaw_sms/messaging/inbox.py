@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import queue
+from openclaw_sms.messaging import media, queue
 from openclaw_sms.models import InboundMessage
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.twilio.payloads import InboundText
@@ -51,6 +51,7 @@ def _store(account: Account, text: InboundText, form: bytes, now: datetime) -> A
     try:
         with transaction.atomic():
             message.save(force_insert=True)
+            media.note(message, text)
     except IntegrityError:
         known = InboundMessage.objects.only("pk").get(account_id=account.pk, sid=text.sid)
         return Accepted(known.pk, new=False)

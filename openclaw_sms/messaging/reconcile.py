@@ -49,7 +49,9 @@ def check(part: OutboundPart, lease: Lease, *, now: datetime) -> Progress:
     posted_at = part.posted_at or now
     try:
         found = outbox.carrier(account).sent_since(
-            to=part.conversation.sender, from_number=account.from_number, since=posted_at - CLOCK_SKEW
+            to=part.conversation.sender,
+            from_number=outbox.from_address(account, part.conversation.sender),
+            since=posted_at - CLOCK_SKEW,
         )
     except TwilioError as error:
         logger.warning("part.not_checked part=%s code=%s", part.pk, error.code)
@@ -90,8 +92,13 @@ def _unclaimed(found: list[Found]) -> list[Found]:
 def _match(part: OutboundPart, unclaimed: list[Found]) -> Found | None:
     """The oldest message with this part's words. A trial account puts a sentence of Twilio's in front of them."""
     words = part.body.strip()
-    same = [message for message in unclaimed if message.body.removeprefix(TRIAL_PREFIX).strip() == words]
+    same = [message for message in unclaimed if _without_prefix(message.body) == words]
     return min(same, key=lambda message: message.created_at or timezone.now(), default=None)
+
+
+def _without_prefix(body: str) -> str:
+    """A body's own words: none, if it is the caption of a picture sent without any."""
+    return f"{body.strip()} ".removeprefix(TRIAL_PREFIX).strip()
 
 
 def _ask_again(part: OutboundPart, lease: Lease, at: datetime, checks: int) -> Progress:

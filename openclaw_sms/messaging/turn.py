@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from openclaw_sms.access import pairing, policy
 from openclaw_sms.access.policy import Decision, Ruling
-from openclaw_sms.agents.base import Agent, AgentError, Question
+from openclaw_sms.agents.base import Agent, AgentError, Question, Reply
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import backoff, history, outbox
+from openclaw_sms.messaging import backoff, enclosures, history, media, outbox
+from openclaw_sms.messaging.enclosures import Enclosed
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import (
@@ -148,8 +149,12 @@ class Turn:
             self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
 
     def _answer(self, account: Account, payload: InboundText) -> None:
-        words = spoken(payload)
-        if not words:
+        received = media.collect(self.text, payload, account, self.lease)
+        if received.again_at is not None:
+            self._wait_for_media(received.again_at)
+            return
+        words = "\n\n".join(filter(None, [payload.body if payload.body.strip() else "", received.notice]))
+        if not (words or received.attachments):
             self._finish(InboundState.REFUSED, Reason.EMPTY)
             return
         question = Question(
@@ -160,6 +165,7 @@ class Turn:
             received_at=self.text.received_at,
             attempt=self.text.attempts,
             history=history.before(self.text, turns=self.agent.history_turns),
+            attachments=received.attachments,
         )
         # Again, on fresh facts: the owner may have changed their mind while the text waited.
         ruling = rule(accounts.load().by_pk(account.pk) or account, self.text.sender)
@@ -172,14 +178,30 @@ class Turn:
             self._agent_failed(account, error)
             return
         # The agent may have acted on the text: from here on it must not be asked a second time for our own troubles.
-        reply = "" if outbox.is_too_long(answer) else sendable_text(answer)
-        if outbox.is_too_long(answer) or outbox.is_too_long(reply):
+        said = answer if isinstance(answer, Reply) else Reply(answer)
+        reply = "" if outbox.is_too_long(said.text) else sendable_text(said.text)
+        if outbox.is_too_long(said.text) or outbox.is_too_long(reply):
             persistently(functools.partial(self._give_up, account, Reason.REPLY_TOO_LONG))
         else:
-            persistently(functools.partial(self._reply, account, reply))
+            enclosed = enclosures.of_reply(said.media, reply, account)
+            persistently(functools.partial(self._reply, account, reply, enclosed))
 
-    def _reply(self, account: Account, reply: str) -> None:
-        if not reply:
+    def _wait_for_media(self, at: datetime) -> None:
+        """Let the text, and the sender's later ones, wait for its pictures. That is none of the agent's tries."""
+        with self._writing():
+            self.text.move(
+                InboundState.RECEIVED,
+                attempts=self.text.attempts - 1,
+                next_attempt_at=at,
+                reason=Reason.MEDIA_DELAYED,
+                detail=Reason.MEDIA_DELAYED.label,
+            )
+
+    def _reply(self, account: Account, reply: str, enclosed: Enclosed) -> None:
+        if not reply and not enclosed.sendable:
+            if enclosed.refused:
+                self._give_up(account, Reason.MEDIA_UNSENDABLE, detail=enclosed.refused[0])
+                return
             self._finish(InboundState.SILENT, Reason.AGENT_DECLINED)
             return
         with self._writing() as now:
@@ -193,6 +215,8 @@ class Turn:
                 limit=account.text_chunk_limit,
                 now=now,
                 in_reply_to=self.text,
+                enclosures=enclosed.sendable,
+                unsendable=enclosed.refused,
             )
             self._move(InboundState.ANSWERED, Reason.NONE, now)
 
@@ -299,14 +323,8 @@ def rule(account: Account, address: str) -> Ruling:
         allow_from=account.allow_from,
         paired=pairing.is_paired(account.pk, address),
         own_number=account.from_number,
+        whatsapp=account.whatsapp,
     )
-
-
-def spoken(payload: InboundText) -> str:
-    """What the agent is told: the text as it came, and how many attachments it cannot see."""
-    count = payload.num_media or 0
-    notice = f"[{count} attachment{'s' if count > 1 else ''}, not shown]" if count else ""
-    return "\n\n".join(filter(None, [payload.body if payload.body.strip() else "", notice]))
 
 
 def _failed(message_id: int) -> bool:

@@ -4,6 +4,7 @@ from openclaw_sms.models.access import ANYONE, AllowedSender, AuditEvent, Pairin
 from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
 from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import WAITING, InboundMessage
+from openclaw_sms.models.media import MediaBytes, MediaItem, MediaState
 from openclaw_sms.models.outbound import UNSENT, DeliveryEvent, OutboundKind, OutboundMessage, OutboundPart
 from openclaw_sms.models.reasons import FIXES, Reason
 from openclaw_sms.models.states import Delivery, IllegalMove, InboundState, PairingState, PartState
@@ -24,6 +25,9 @@ __all__ = [
     "IllegalMove",
     "InboundMessage",
     "InboundState",
+    "MediaBytes",
+    "MediaItem",
+    "MediaState",
     "OutboundKind",
     "OutboundMessage",
     "OutboundPart",

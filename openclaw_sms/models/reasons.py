@@ -23,6 +23,7 @@ class Reason(models.TextChoices):
     UNUSABLE_SENDER = "unusable_sender", "The sender's address is not one this gateway can answer."
     SHORT_CODE = "short_code_sender", "The sender is a short code, which is never answered."
     ALPHANUMERIC = "alphanumeric_sender", "The sender is a name instead of a number and cannot be answered."
+    WHATSAPP_DISABLED = "whatsapp_disabled", "The sender wrote on WhatsApp, which this account does not take."
     OWN_NUMBER = "own_number", "The text came from this account's own number."
     EMPTY = "empty_text", "The text has neither words nor pictures."
     # Access
@@ -32,12 +33,15 @@ class Reason(models.TextChoices):
     CHANNEL_DISABLED = "policy_disabled", "The account's policy is to answer nobody."
     ACCOUNT_UNAVAILABLE = "account_unavailable", "The account is switched off or not fully configured."
     # The turn
+    MEDIA_DELAYED = "media_delayed", "Twilio could not hand over the text's pictures yet; they are fetched again."
     AGENT_DECLINED = "agent_declined", "The agent chose not to reply."
     AGENT_FAILED = "agent_failed", "The agent could not answer."
     REPLY_TOO_LONG = "reply_too_long", "The agent's reply was far too long for texts, and was not sent."
+    MEDIA_UNSENDABLE = "media_unsendable", "The agent's reply was pictures alone, and none of them can be sent."
     CRASHED = "internal_error", "The gateway itself failed while answering."
     # The part
     UNCERTAIN = "uncertain", "Twilio may or may not have taken this text; it was not sent a second time."
+    MEDIA_UNSERVED = "media_unserved", "Twilio could not fetch this text's pictures from this gateway."
     TWILIO_REFUSED = "twilio_refused", "Twilio refused the text."
     TRIES_EXHAUSTED = "tries_exhausted", "Twilio could not be reached in many tries."
 
@@ -49,6 +53,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.UNUSABLE_SENDER: "Nothing to do: only phone numbers can be answered.",
     Reason.SHORT_CODE: "Nothing to do: short codes belong to machines.",
     Reason.ALPHANUMERIC: "Nothing to do: a name cannot receive texts.",
+    Reason.WHATSAPP_DISABLED: "Switch WhatsApp on for the account if such texts should be answered.",
     Reason.OWN_NUMBER: "Check for a forwarding rule that sends the number's texts back to itself.",
     Reason.EMPTY: "Nothing to do.",
     Reason.AWAITING_APPROVAL: "Approve the sender, if that is not done yet, then choose Answer now.",
@@ -56,11 +61,14 @@ FIXES: Mapping[Reason, str] = {
     Reason.NOT_LISTED: "Add the number to the account's allowed senders if the person should get in.",
     Reason.CHANNEL_DISABLED: "Change the account's policy if texts should be answered.",
     Reason.ACCOUNT_UNAVAILABLE: "Complete the account's settings, then answer the text.",
+    Reason.MEDIA_DELAYED: "Nothing to do: it is tried again by itself.",
     Reason.AGENT_DECLINED: "Nothing to do: the agent saw the text and wanted no reply.",
     Reason.AGENT_FAILED: "Check the agent, then choose Answer now.",
     Reason.REPLY_TOO_LONG: "Tell the agent to answer in a few sentences, then choose Answer now.",
+    Reason.MEDIA_UNSENDABLE: "Have the agent send smaller pictures or public addresses, then choose Answer now.",
     Reason.CRASHED: "See the gateway's log for this text's sid, then choose Answer now.",
     Reason.UNCERTAIN: "Look at Twilio's log for the recipient, then choose Mark as sent or Send again.",
+    Reason.MEDIA_UNSERVED: "Set the account's public webhook URL to an https address, then choose Send again.",
     Reason.TWILIO_REFUSED: "Mend what Twilio names, then choose Send again.",
     Reason.TRIES_EXHAUSTED: "Check this machine's network and Twilio's status page, then choose Send again.",
 }

@@ -11,5 +11,7 @@ urlpatterns = [
     path("", phone.simulator, name="simulator"),
     path("messages", phone.messages, name="messages"),
     path(f"{ACCOUNT}/Messages.json", twilio_api.messages),
+    path("media/<str:key>", twilio_api.cdn, name="media"),
+    path(f"{ACCOUNT}/Messages/<str:sid>/Media/<str:media_sid>", twilio_api.media),
     path(f"{ACCOUNT}/Messages/<str:sid>.json", twilio_api.message),
 ]

@@ -11,11 +11,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from openclaw_sms.config import accounts
+from openclaw_sms.messaging.hosting import SEGMENT
+from openclaw_sms.web.media import media
 from openclaw_sms.web.webhooks import webhook
 
 
 class WebhookRoutes:
-    """Middleware: a request for an account's webhook path, with or without a slash at its end, goes to `webhook`."""
+    """Middleware: a request for an account's webhook path, with or without a slash at its end, goes to `webhook`.
+
+    What is below its `/media/` goes to `media`.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -26,8 +31,14 @@ class WebhookRoutes:
             return self.get_response(request)
         account = accounts.current().by_path.get(path)
         if account is None:
-            return self.get_response(request)
+            return self._below(request, path)
         response = webhook(request, account=account)
         response.render()
         response.headers["Content-Length"] = str(len(response.content))  # else the connection cannot be kept
         return response
+
+    def _below(self, request: HttpRequest, path: str) -> HttpResponseBase:
+        """A file that Twilio fetches, or somebody else's page."""
+        webhook_path, _, token = path.rpartition(SEGMENT)
+        account = accounts.current().by_path.get(webhook_path)
+        return self.get_response(request) if account is None else media(request, account=account, token=token)
