@@ -6,12 +6,14 @@ somebody else's must be public, because it is Twilio that fetches it. Nothing is
 
 import base64
 import binascii
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from openclaw_sms.agents.base import Reply
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.messaging import hosting
@@ -27,6 +29,7 @@ from openclaw_sms.text.media_types import (
 from openclaw_sms.twilio.hosts import is_public_host
 
 MOST_FILES = 10
+_DATA_PICTURE = re.compile(r"!\[[^\]]*\]\(\s*(data:[^)\s]+)[^)]*\)", re.IGNORECASE)
 LONGEST_ADDRESS = 2_000
 MEGABYTE = 1024 * 1024
 
@@ -135,6 +138,15 @@ def check(enclosures: Sequence[Enclosure], text: str, account: Account) -> None:
         raise UnsendableMedia(f"The files and the words together must be under {LARGEST_MESSAGE:,} bytes.")
     for each in enclosures:
         _check_one(each, account)
+
+
+def lifted(reply: Reply) -> Reply:
+    """The reply with pictures that its markdown holds as `data:` URLs taken out of the text and put to its media.
+
+    As text they would be thousands of characters of nothing. Pictures by address stay what they are: a link to read.
+    """
+    found = tuple(_DATA_PICTURE.findall(reply.text))
+    return Reply(_DATA_PICTURE.sub("", reply.text), (*reply.media, *found)) if found else reply
 
 
 def of_reply(media: Iterable[str | Path | bytes], text: str, account: Account) -> Enclosed:

@@ -178,7 +178,7 @@ class Turn:
             self._agent_failed(account, error)
             return
         # The agent may have acted on the text: from here on it must not be asked a second time for our own troubles.
-        said = answer if isinstance(answer, Reply) else Reply(answer)
+        said = enclosures.lifted(answer if isinstance(answer, Reply) else Reply(answer))
         reply = "" if outbox.is_too_long(said.text) else sendable_text(said.text)
         if outbox.is_too_long(said.text) or outbox.is_too_long(reply):
             persistently(functools.partial(self._give_up, account, Reason.REPLY_TOO_LONG))

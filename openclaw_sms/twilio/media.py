@@ -23,6 +23,7 @@ from http import HTTPStatus
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
+import httpx
 
 from openclaw_sms.twilio.client import API_BASE_URL, Credentials
 from openclaw_sms.twilio.hosts import is_loopback, is_public_address
@@ -142,19 +143,18 @@ class MediaSource:
             failure = NotFetched(TOO_SLOW, again=True)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError):
             failure = NotFetched(NO_ANSWER, again=True)
-        except (httpcore.UnsupportedProtocol, UnicodeError, ValueError):
+        except (httpcore.UnsupportedProtocol, httpx.InvalidURL, ValueError):
             failure = NotFetched(ASTRAY)
         # Raised out here: the library's own error may quote the address.
         raise failure
 
     def _pool(self, url: str, deadline: float) -> httpcore.ConnectionPool:
         """A connection for one request. A proxy of the environment is used for Twilio, as the API's client does."""
-        host = urlsplit(url).hostname or ""
-        proxy = "" if self.pretends or urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https")
-        if proxy:
+        proxy = None if self.pretends else _proxy_for(urlsplit(url).hostname or "")
+        if proxy is not None:
             # The proxy resolves the name, and decides what is reachable; our list of hosts holds all the same.
             backend = _Checked(deadline, any_address=True)
-            return httpcore.HTTPProxy(proxy, ssl_context=_trust(), network_backend=backend)
+            return httpcore.HTTPProxy(str(proxy.url), proxy.raw_auth, ssl_context=_trust(), network_backend=backend)
         backend = _Checked(deadline, any_address=self.pretends)
         return httpcore.ConnectionPool(ssl_context=_trust(), network_backend=backend)
 
@@ -292,6 +292,12 @@ def _split(url: str) -> SplitResult | None:
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
     usual = {"https": 443, "http": 80}.get(parts.scheme, 0)
     return parts.scheme, parts.hostname or "", parts.port or usual
+
+
+def _proxy_for(host: str) -> httpx.Proxy | None:
+    """The proxy that this machine's settings name for https to `host`. Raises ValueError for one that is none."""
+    address = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https", "")
+    return httpx.Proxy(address if "://" in address else f"http://{address}") if address else None
 
 
 @functools.cache

@@ -92,6 +92,14 @@ class TestAnAgentsPicture:
         [message] = twilio.messages_to(cast.ALICE)
         assert (message.body, served(message)) == ("", [png()])
 
+    def test_inside_its_markdown_is_sent_as_the_picture_it_is(self, alice: Phone, twilio: PretendTwilio) -> None:
+        encoded = base64.b64encode(png()).decode()
+        agents.answers.append(f"**Here:**\n\n![a cat](data:image/png;base64,{encoded})\n\n![dog]({ELSEWHERE})")
+        alice.texts("draw")
+        [message] = twilio.messages_to(cast.ALICE)
+        assert served(message) == [png()]
+        assert message.body == f"Here:\n\ndog ({ELSEWHERE})"
+
     def test_that_cannot_be_sent_does_not_cost_the_words(self, alice: Phone, twilio: PretendTwilio) -> None:
         agents.answers.append(Reply("hello", ("http://10.0.0.1/x.png", HTML)))
         text = alice.texts("draw")

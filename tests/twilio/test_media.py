@@ -192,6 +192,19 @@ class TestTheAddressBehindAName:
         assert listener.requests == []
 
 
+def test_a_proxy_of_this_machines_settings_is_used_for_twilio(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[bytes] = []
+    with raw_server(b"HTTP/1.1 403 Forbidden\r\n\r\n", heard=said) as base:
+        proxy = base.replace("http://", "http://user:word@")
+        monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": proxy})
+        monkeypatch.setattr("urllib.request.proxy_bypass", lambda host: False)
+        url = f"https://api.twilio.com{RESOURCE}"
+        assert why(lambda: fetch(url, "https://api.twilio.com")) == (media.NO_ANSWER, True)
+    assert said[0].startswith(b"CONNECT api.twilio.com:443 ")
+    assert b"Proxy-Authorization: Basic dXNlcjp3b3Jk" in said[0]
+    assert cast.ACCOUNT_SID.encode() not in said[0]
+
+
 class TestWhatGoesWrong:
     @pytest.mark.parametrize(
         ("status", "words", "again"),
@@ -247,19 +260,25 @@ def test_a_fetched_file_shows_neither_bytes_nor_address(twilio: PretendTwilio) -
 
 
 @contextmanager
-def raw_server(start: bytes, piece: bytes = b"", *, times: int = 0, pause: float = 0) -> Iterator[str]:
+def raw_server(
+    start: bytes, piece: bytes = b"", *, times: int = 0, pause: float = 0, heard: list[bytes] | None = None
+) -> Iterator[str]:
     """A server that says exactly these bytes to one client, and then `piece` again and again."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = Thread(target=_say, args=(listening, start, piece, times, pause), daemon=True)
+        thread = Thread(target=_say, args=(listening, start, piece, times, pause, heard), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     thread.join(10)
 
 
-def _say(listening: socket.socket, start: bytes, piece: bytes, times: int, pause: float) -> None:
+def _say(
+    listening: socket.socket, start: bytes, piece: bytes, times: int, pause: float, heard: list[bytes] | None
+) -> None:
     connection, _ = listening.accept()
     with connection:
-        connection.recv(65_536)
+        request = connection.recv(65_536)
+        if heard is not None:
+            heard.append(request)
         try:
             connection.sendall(start)
             for _ in range(times):
