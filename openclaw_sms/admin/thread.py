@@ -241,7 +241,7 @@ def _file(item: MediaItem) -> File:
     thing = noun(item.content_type or item.declared_type)
     if item.state == MediaState.KEPT:
         picture = item.content_type in SHOWN_INLINE
-        words = thing if picture else f"{thing}, {item.content_type}, {item.size:,} bytes"
+        words = thing if picture else f"{thing.capitalize()}, {item.content_type}, {item.size:,} bytes"
         return File(words, reverse("admin:openclaw_sms_conversation_media", args=[item.pk]), picture)
     if item.state == MediaState.REMOTE:
         # Shown as a link: the console asks nobody else for anything by itself.
