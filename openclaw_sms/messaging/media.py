@@ -32,8 +32,9 @@ MOST_TOGETHER = 5 * 1024 * 1024
 MEGABYTE = 1024 * 1024
 # For all files of one text, in one try.
 TIME_FOR_ALL = timedelta(seconds=60)
-# About a minute of waits, in which later texts of the sender wait too.
-MOST_TRIES = 6
+# Some three minutes of waits, in which later texts of the sender wait too: longer than most troubles of a service
+# last, and as long as a person believes that an answer may still come.
+MOST_TRIES = 8
 
 # PostgreSQL's text cannot hold it; no address or type has it.
 NUL, REPLACEMENT = "\x00", "\N{REPLACEMENT CHARACTER}"

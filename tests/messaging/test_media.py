@@ -27,7 +27,7 @@ from tests.support.phone import Phone, mms, work
 from tests.support.pictures import AMR, CARD, HTML, JPEG, PDF, SVG, filled, png
 from tests.support.pretend_twilio import PretendTwilio
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def asked_for(twilio: PretendTwilio) -> int:
@@ -109,6 +109,7 @@ class TestNothingIsFetched:
         text = alice.sends(twilio, (png(), "image/png"), body="hi", To="rcs:our_agent")
         assert (text.state, asked_for(twilio), text.media.count()) == (InboundState.ANSWERED, 0, 0)
 
+    @pytest.mark.django_db(transaction=True)  # the owner is another thread
     def test_when_the_owner_shuts_the_sender_out_meanwhile(
         self, alice: Phone, twilio: PretendTwilio, monkeypatch: pytest.MonkeyPatch
     ) -> None:
