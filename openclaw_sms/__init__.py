@@ -9,9 +9,9 @@ same transaction (`messaging.keywords`).
 
 `messaging.queue` hints to `messaging.worker` that the sender should be looked at. A worker thread takes the sender's
 lease (`messaging.lease`), claims the oldest text and hands it to `messaging.turn`: is the text for this account, may
-the sender talk (`access.policy`, and `access.pairing` for strangers), what does the agent say (`agents`), how does
-that read as plain text (`text.plaintext`). The reply's parts (`text.segments`) are written in the transaction that
-finishes the turn.
+the sender talk (`access.policy`, and `access.pairing` for strangers), which pictures came with it (`messaging.media`,
+by way of `twilio.media`), what does the agent say (`agents`), how does that read as plain text (`text.plaintext`).
+The reply's parts (`text.segments`) are written in the transaction that finishes the turn.
 
 `messaging.outbox` posts the parts in order through `twilio.client`, each past `messaging.gate`; what happened to one
 whose answer never came is asked of Twilio by `messaging.reconcile`. Status callbacks come back through the same

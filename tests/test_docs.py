@@ -9,9 +9,13 @@ from django.core.management import get_commands
 from openclaw_sms.agents.base import AgentErrorCode
 from openclaw_sms.config import checks, json5, providers
 from openclaw_sms.config.schema import ACCOUNTS, DEFAULT_ACCOUNT, ENABLED, KEYS
+from openclaw_sms.messaging.enclosures import MOST_FILES
+from openclaw_sms.messaging.media import MOST_TOGETHER, MOST_TRIES
 from openclaw_sms.models import InboundState, PartState, Reason
 from openclaw_sms.text import segments
+from openclaw_sms.text.media_types import LARGEST_ADAPTED, LARGEST_MESSAGE, LARGEST_OTHER
 from openclaw_sms.text.segments import Encoding
+from openclaw_sms.twilio.payloads import MAX_MEDIA
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
@@ -100,6 +104,15 @@ def test_every_sentence_we_text_is_gsm_7_and_one_segment(path: Path) -> None:
     assert "{" not in text
     measure = segments.measure(text)
     assert (measure.encoding, measure.segments) == (Encoding.GSM7, 1)
+
+
+def test_the_limits_of_files_are_documented() -> None:
+    page = (ROOT / "docs" / "media.md").read_text()
+    assert {f"{limit:,} bytes" for limit in (LARGEST_ADAPTED, LARGEST_OTHER, LARGEST_MESSAGE)} <= set(
+        re.findall(r"[\d,]+ bytes", page)
+    )
+    assert (MOST_TOGETHER, MOST_FILES, MAX_MEDIA, MOST_TRIES) == (5 * 2**20, 10, 10, 8)
+    assert all(words in page for words in ("5 MiB together", "up to ten files", "up to eight tries", "ten minutes"))
 
 
 def test_every_link_between_the_pages_leads_somewhere() -> None:

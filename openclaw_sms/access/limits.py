@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.models import TO_STRANGERS, OutboundKind, OutboundMessage, Reason
-from openclaw_sms.text.phone import country_of
+from openclaw_sms.text.phone import country_of, number_of
 
 # Rolling, so that nobody gets twice as much around midnight.
 DAY = timedelta(days=1)
@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 def of_country(account: Account, number: str) -> Reason:
     """`Reason.COUNTRY` for a stranger whose country is not on the account's list; an empty list is any country."""
     wanted = {country.upper() for country in account.allow_countries}
-    return Reason.COUNTRY if wanted and country_of(number) not in wanted else Reason.NONE
+    return Reason.COUNTRY if wanted and country_of(number_of(number)) not in wanted else Reason.NONE
 
 
 def of_strangers(account: Account, number: str, *, now: datetime) -> Reason:

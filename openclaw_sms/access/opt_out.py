@@ -13,12 +13,15 @@ from django.db.models import QuerySet
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import GATEWAY, Actor
 from openclaw_sms.models import AuditEvent, OptOut, OutboundPart, Reason
+from openclaw_sms.text.phone import number_of
 
 RECORDED, LIFTED = "opt_out.recorded", "opt_out.lifted"
 CSV_HEADER = ("account", "number", "state", "since", "source", "sid", "by", "reason")
 
 
-def is_out(account_pk: int, number: str) -> bool:
+def is_out(account_pk: int, address: str) -> bool:
+    """By number: who said STOP by SMS is not texted on WhatsApp either."""
+    number = number_of(address)
     return OptOut.objects.filter(account_id=account_pk, number=number, out=True).exists()
 
 
@@ -43,6 +46,7 @@ def suppress(
     `source` is an `OptOutSource`, `at` the time it was said, `sid` the text that said it. True when this changed
     anything; False when they were out already, or came back later than `at`.
     """
+    number = number_of(number)
     with transaction.atomic():
         won = _say(account_pk, number, out=True, source=source, at=at, sid=sid, actor=actor, reason=reason)
         if is_out(account_pk, number):
@@ -61,12 +65,12 @@ def restore(
     reason: str = "",
 ) -> bool:
     """Let `number` be texted again. True when they were out and this brought them back. Arguments as `suppress`."""
-    return _say(account_pk, number, out=False, source=source, at=at, sid=sid, actor=actor, reason=reason)
+    return _say(account_pk, number_of(number), out=False, source=source, at=at, sid=sid, actor=actor, reason=reason)
 
 
 def history(account_pk: int, number: str) -> QuerySet[AuditEvent]:
     """How it came about, the latest change first."""
-    return AuditEvent.objects.filter(account_id=account_pk, subject=number, action__in=(RECORDED, LIFTED))
+    return AuditEvent.objects.filter(account_id=account_pk, subject=number_of(number), action__in=(RECORDED, LIFTED))
 
 
 def as_rows(opt_outs: QuerySet[OptOut]) -> Iterator[tuple[str, ...]]:

@@ -21,6 +21,7 @@ from openclaw_sms.models import (
     SenderSource,
     SmsAccount,
 )
+from openclaw_sms.text.phone import number_of
 
 # No I and O, no 0 and 1: a code is read from one screen and typed into another.
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -47,7 +48,9 @@ class Approval:
     sender: AllowedSender
 
 
-def is_paired(account_pk: int, number: str) -> bool:
+def is_paired(account_pk: int, address: str) -> bool:
+    """By number: whoever was approved as a texter is the same person on WhatsApp, where the account takes that."""
+    number = number_of(address)
     return AllowedSender.objects.filter(account_id=account_pk, number=number, source=SenderSource.PAIRING).exists()
 
 
@@ -119,7 +122,7 @@ def approve(code: str, *, actor: Actor, now: datetime, account_pk: int | None = 
         found = _decide(code, PairingState.APPROVED, actor=actor, now=now, account_pk=account_pk)
         sender, _ = AllowedSender.objects.get_or_create(
             account_id=found.account_id,
-            number=found.sender,
+            number=number_of(found.sender),
             source=SenderSource.PAIRING,
             defaults={"added_by": actor.name},
         )

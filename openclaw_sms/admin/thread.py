@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from openclaw_sms.access.policy import Decision as Access
@@ -24,11 +25,14 @@ from openclaw_sms.models import (
     Delivery,
     InboundMessage,
     InboundState,
+    MediaItem,
+    MediaState,
     OutboundMessage,
     OutboundPart,
     PartState,
     Reason,
 )
+from openclaw_sms.text.media_types import SHOWN_INLINE, counted, noun
 from openclaw_sms.twilio.errors import fault_for
 
 SHOWN_AT_ONCE = 200
@@ -86,6 +90,19 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file in a bubble. `address`: where it can be seen, "" when it is not there; then `why` says so.
+
+    `picture`: the browser may show it in the page.
+    """
+
+    words: str
+    address: str = ""
+    picture: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PartLine:
     """One SMS of ours: the words that went out, how far they got, and why they got no further."""
 
@@ -102,6 +119,7 @@ class PartLine:
     again_at: datetime | None
     decisions: tuple[Decision, ...]
     help: str = ""
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +141,7 @@ class Bubble:
     author: str = ""
     parts: tuple[PartLine, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    files: tuple[File, ...] = ()
 
     @property
     def at(self) -> datetime:
@@ -159,13 +178,14 @@ def would_be_answered(account_pk: int, sender: str) -> bool:
 def _received(conversation: Conversation, before: Position | None) -> QuerySet[InboundMessage]:
     texts = InboundMessage.objects.filter(account_id=conversation.account_id, sender=conversation.sender)
     texts = texts.filter(_earlier_than(before, RECEIVED, "received_at"))
-    return texts.defer("form").order_by("-received_at", "-id")
+    return texts.defer("form").prefetch_related("media").order_by("-received_at", "-id")
 
 
 def _sent(conversation: Conversation, before: Position | None) -> Iterator[OutboundMessage]:
     messages = OutboundMessage.objects.filter(conversation=conversation)
     messages = messages.filter(_earlier_than(before, SENT, "created_at"))
-    yield from messages.prefetch_related("parts").order_by("-created_at", "-id")[: SHOWN_AT_ONCE + 1]
+    parts = Prefetch("parts", OutboundPart.objects.prefetch_related("media"))
+    yield from messages.prefetch_related(parts).order_by("-created_at", "-id")[: SHOWN_AT_ONCE + 1]
 
 
 def _earlier_than(before: Position | None, direction: int, moment: str) -> Q:
@@ -195,6 +215,7 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         backfilled=text.backfilled,
         again_at=text.next_attempt_at if state is InboundState.RECEIVED else None,
         decisions=tuple(decisions.on_text(text, admitted=admitted)),
+        files=tuple(map(_file, text.media.all())),
     )
 
 
@@ -224,7 +245,21 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
         again_at=part.next_attempt_at if part.state == PartState.QUEUED else None,
         decisions=tuple(decisions.on_part(part)) if may_send else (),
         help=help_address(part.reason or (NOT_DELIVERED if failure_of(part) else "")),
+        files=tuple(map(_file, part.media.all())),
     )
+
+
+def _file(item: MediaItem) -> File:
+    thing = noun(item.content_type or item.declared_type)
+    if item.state == MediaState.KEPT:
+        picture = item.content_type in SHOWN_INLINE
+        words = thing if picture else f"{thing.capitalize()}, {item.content_type}, {item.size:,} bytes"
+        return File(words, reverse("admin:openclaw_sms_conversation_media", args=[item.pk]), picture)
+    if item.state == MediaState.REMOTE:
+        # Shown as a link: the console asks nobody else for anything by itself.
+        return File(item.url, item.url)
+    what = counted(item.stands_for, thing)
+    return File(f"{what}, {MediaState(item.state).label}", why=item.why)
 
 
 def reason_of(row: InboundMessage | OutboundPart) -> str:

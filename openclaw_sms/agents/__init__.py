@@ -4,7 +4,7 @@ Nothing here knows SMS, Twilio, a model or Django. A backend gets a `Question`, 
 every failure as an `AgentError`; whether to ask again, flatten, split or apologise is decided above.
 """
 
-from openclaw_sms.agents.base import Agent, AgentError, AgentErrorCode, Question, Role, Turn
+from openclaw_sms.agents.base import Agent, AgentError, AgentErrorCode, Attachment, Question, Reply, Role, Turn
 from openclaw_sms.agents.registry import build_agent
 from openclaw_sms.agents.settings import AgentSettings
 
@@ -13,7 +13,9 @@ __all__ = [
     "AgentError",
     "AgentErrorCode",
     "AgentSettings",
+    "Attachment",
     "Question",
+    "Reply",
     "Role",
     "Turn",
     "build_agent",

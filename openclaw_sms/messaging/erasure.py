@@ -5,7 +5,6 @@ on their way, are never touched. The opt-out list is not erased: it is what keep
 """
 
 import uuid
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.messaging import lease
+from openclaw_sms.messaging import lease, media
 from openclaw_sms.messaging.lease import Lane
 from openclaw_sms.models import (
     UNSENT,
@@ -37,11 +36,6 @@ from openclaw_sms.models import (
 ERASED_SENDER = "erased:"
 # A batch is one short transaction; the worker takes texts in between.
 BATCH = 500
-
-# What else hangs on texts, for instance files: called inside the transaction that erases them, with the keys of
-# `InboundMessage` and `OutboundMessage` rows.
-Eraser = Callable[[Sequence[int], Sequence[int]], None]
-ALSO_ERASES: list[Eraser] = []
 
 
 class StillBusy(Exception):
@@ -169,8 +163,8 @@ def _erase(received: list[int], sent: list[int], now: datetime) -> Erased:
     with transaction.atomic():
         texts = InboundMessage.objects.filter(pk__in=received, erased_at__isnull=True).exclude(state__in=WAITING)
         count = texts.update(body="", form=b"", erased_at=now)
-        for erase in ALSO_ERASES:
-            erase(received, sent)
+        media.erase(received)
+        media.erase_sent(sent)
         # Held back behind a part that failed, without words now: it must never be let go.
         blocked = OutboundPart.objects.filter(message_id__in=sent, state=PartState.BLOCKED)
         blocked.update(state=PartState.CANCELLED, reason=Reason.ERASED, detail=Reason.ERASED.label)

@@ -15,7 +15,7 @@ from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.models import OutboundKind, Reason
 from openclaw_sms.text import quiet_hours
-from openclaw_sms.text.phone import mask, parse_sender
+from openclaw_sms.text.phone import mask, number_of, parse_sender
 from openclaw_sms.text.quiet_hours import UnreadableQuietHours
 
 NEVER = {
@@ -67,7 +67,7 @@ def _never(account: Account, to: str) -> Reason:
     if (unusable := UNANSWERABLE.get(parse_sender(to).kind)) is not None:
         return unusable
     own = accounts.current().own_numbers | {account.from_number}
-    return Reason.OWN_NUMBER if to in own else Reason.NONE
+    return Reason.OWN_NUMBER if number_of(to) in own else Reason.NONE
 
 
 def _quiet(account: Account, to: str, now: datetime) -> Refusal | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import counters, keywords, queue
+from openclaw_sms.messaging import counters, keywords, media, queue
 from openclaw_sms.models import PLACE, WAITING, InboundMessage
 from openclaw_sms.text.phone import mask, parse_sender
 from openclaw_sms.twilio.payloads import InboundText
@@ -57,6 +57,7 @@ def _store(account: Account, text: InboundText, form: bytes, now: datetime, *, b
             if backfilled:
                 message.before_id = _oldest_newer(message)
             message.save(force_insert=True)
+            media.note(message, text)
             keywords.stop_at_once(account, text, message)
     except IntegrityError:
         known = InboundMessage.objects.only("pk").get(account_id=account.pk, sid=text.sid)

@@ -7,6 +7,7 @@ twice: when a text is written and when a part is posted.
 
 import functools
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -17,15 +18,31 @@ from django.utils import timezone
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import circuits, counters, delivery, gate, pace, part_moves, queue, refusals
+from openclaw_sms.messaging import (
+    circuits,
+    counters,
+    delivery,
+    gate,
+    hosting,
+    pace,
+    part_moves,
+    parts,
+    queue,
+    refusals,
+)
+from openclaw_sms.messaging.enclosures import Enclosure
 from openclaw_sms.messaging.gate import Refusal, Withheld
 from openclaw_sms.messaging.lease import Lease, LeaseLost
 from openclaw_sms.messaging.part_moves import Progress
+from openclaw_sms.messaging.parts import Planned
 from openclaw_sms.models import (
     UNSENT,
     Circuit,
     Conversation,
     InboundMessage,
+    MediaBytes,
+    MediaItem,
+    MediaState,
     OutboundKind,
     OutboundMessage,
     OutboundPart,
@@ -33,7 +50,7 @@ from openclaw_sms.models import (
     ProbeKind,
     Reason,
 )
-from openclaw_sms.text import segments
+from openclaw_sms.text.phone import is_whatsapp, whatsapp
 from openclaw_sms.twilio.callbacks import is_loopback, status_callback_url
 from openclaw_sms.twilio.client import Credentials, Outgoing, Sent, TwilioClient
 from openclaw_sms.twilio.errors import TwilioError
@@ -63,8 +80,12 @@ def write(
     limit: int,
     now: datetime,
     in_reply_to: InboundMessage | None = None,
+    enclosures: Sequence[Enclosure] = (),
+    unsendable: Sequence[str] = (),
 ) -> OutboundMessage:
-    """Put `text` (plain, not empty) into the outbox, split into parts of at most `limit` characters.
+    """Put `text` (plain) into the outbox, split into parts of at most `limit` characters, with its files.
+
+    Not both may be empty. `unsendable`: a sentence for each file that was to go along and cannot, for the operator.
 
     Call it inside the transaction that makes the text necessary; the worker is woken when that commits. Raises
     `Withheld` when the gate is closed for the recipient; then nothing was written.
@@ -81,27 +102,57 @@ def write(
         author=author,
         created_at=now,
     )
-    OutboundPart.objects.bulk_create(
-        _part(message, number, body, refusal) for number, body in enumerate(segments.split(text, limit), start=1)
+    planned = parts.plan(text, enclosures, limit=limit, whatsapp=is_whatsapp(conversation.sender))
+    written = OutboundPart.objects.bulk_create(
+        _part(message, number, each, refusal) for number, each in enumerate(planned, start=1)
     )
+    _enclose(written, planned, unsendable)
     Conversation.objects.filter(pk=conversation.pk).update(last_activity_at=now)
     transaction.on_commit(functools.partial(queue.wake_outbox, conversation.pk))
     return message
 
 
-def _part(message: OutboundMessage, number: int, body: str, waits: Refusal | None) -> OutboundPart:
-    measure = segments.measure(body)
+def _part(message: OutboundMessage, number: int, planned: Planned, waits: Refusal | None) -> OutboundPart:
     return OutboundPart(
         message=message,
         conversation_id=message.conversation_id,
         number=number,
-        body=body,
-        encoding=measure.encoding.value,
-        segments=measure.segments,
+        body=planned.body,
+        encoding=planned.encoding,
+        segments=planned.segments,
         next_attempt_at=waits.until if waits else None,
         reason=waits.reason if waits else Reason.NONE,
         detail=waits.sentence if waits else "",
     )
+
+
+def _enclose(written: list[OutboundPart], planned: list[Planned], unsendable: Sequence[str]) -> None:
+    """Keep the files of each part, and, with the first, why others are missing."""
+    for part, each in zip(written, planned, strict=True):
+        for position, enclosure in enumerate(each.enclosures):
+            _keep(part, position, enclosure)
+    MediaItem.objects.bulk_create(
+        MediaItem(
+            part=written[0],
+            position=len(planned[0].enclosures) + number,
+            state=MediaState.UNAVAILABLE,
+            why=sentence[:200],
+        )
+        for number, sentence in enumerate(unsendable)
+    )
+
+
+def _keep(part: OutboundPart, position: int, enclosure: Enclosure) -> None:
+    item = MediaItem.objects.create(
+        part=part,
+        position=position,
+        state=MediaState.REMOTE if enclosure.url else MediaState.KEPT,
+        url=enclosure.url,
+        content_type=enclosure.content_type,
+        size=enclosure.size,
+    )
+    if not enclosure.url:
+        MediaBytes.objects.create(item=item, data=enclosure.data)
 
 
 def waits_for_morning(now: datetime) -> Q:
@@ -157,6 +208,10 @@ def _sentence_of(circuit: Circuit) -> str:
 def _post_in_its_place(part: OutboundPart, lease: Lease, account: Account, *, now: datetime) -> Progress:
     """Mark and post the part when its place in the number's pace has come; else book one and wait for it."""
     twilio = carrier(account)
+    try:
+        outgoing = _outgoing(part, account)
+    except hosting.CannotServe:
+        return part_moves.stop(part, lease, PartState.FAILED, Reason.MEDIA_UNSERVED, now=now)
     with transaction.atomic():
         lease.confirm(now)
         place = pace.place(account, segments=part.segments, booked=part.slot_at, now=now)
@@ -172,7 +227,6 @@ def _post_in_its_place(part: OutboundPart, lease: Lease, account: Account, *, no
             detail="",
         ):
             return Progress.MOVED
-    outgoing = _outgoing(part, account)
     if timezone.now() - now > MARKER_IS_STALE_AFTER:
         # This process stood still (a suspended machine): another worker may by now have asked Twilio and sent it.
         raise LeaseLost
@@ -212,11 +266,19 @@ def _withhold(part: OutboundPart, lease: Lease, refusal: Refusal) -> Progress:
     return Progress.MOVED
 
 
+def from_address(account: Account, to: str) -> str:
+    """Whom a text to `to` is from: the account's number, on WhatsApp its WhatsApp address, "" if a service picks."""
+    return whatsapp(account.from_number) if account.from_number and is_whatsapp(to) else account.from_number
+
+
 def _outgoing(part: OutboundPart, account: Account) -> Outgoing:
+    """Raises `CannotServe`. Addresses of our own files are made now, so that each try has fresh ones."""
+    to = part.conversation.sender
     return Outgoing(
-        to=part.conversation.sender,
+        to=to,
         body=part.body,
-        from_number=account.from_number,
+        media_urls=hosting.addresses(part, account),
+        from_number=from_address(account, to),
         messaging_service_sid="" if account.from_number else account.messaging_service_sid,
         status_callback=status_callback_url(
             account.public_webhook_url,

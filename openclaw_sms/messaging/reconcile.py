@@ -131,7 +131,8 @@ def _evidence(part: OutboundPart, found: list[Found]) -> Evidence:
 
 
 def _words_of(message: Found) -> str:
-    return message.body.removeprefix(TRIAL_PREFIX).strip()
+    """A body's own words: none, if it is the caption of a picture sent without any."""
+    return f"{message.body.strip()} ".removeprefix(TRIAL_PREFIX).strip()
 
 
 def _is_rivalled(part: OutboundPart) -> bool:

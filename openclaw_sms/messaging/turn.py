@@ -19,21 +19,24 @@ from django.utils import timezone
 
 from openclaw_sms.access import limits, opt_out, pairing, policy
 from openclaw_sms.access.policy import Decision, Ruling
-from openclaw_sms.agents.base import Agent, AgentError, Question
+from openclaw_sms.agents.base import Agent, AgentError, Question, Reply
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.messaging import (
     backoff,
     counters,
+    enclosures,
     flags,
     history,
     keywords,
+    media,
     outbox,
     owner,
     owner_commands,
     pairing_notice,
 )
+from openclaw_sms.messaging.enclosures import Enclosed
 from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.owner_commands import OwnerCommand
@@ -231,8 +234,12 @@ class Turn:
         self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
 
     def _answer(self, account: Account, payload: InboundText) -> None:
-        words = spoken(payload)
-        if not words:
+        received = media.collect(self.text, payload, account, self.lease)
+        if received.again_at is not None:
+            self._wait_for_media(received.again_at)
+            return
+        words = "\n\n".join(filter(None, [payload.body if payload.body.strip() else "", received.notice]))
+        if not (words or received.attachments):
             self._finish(InboundState.REFUSED, Reason.EMPTY)
             return
         question = Question(
@@ -243,6 +250,7 @@ class Turn:
             received_at=self.text.received_at,
             attempt=self.text.attempts,
             history=history.before(self.text, turns=self.agent.history_turns),
+            attachments=received.attachments,
         )
         # Again, on fresh facts: the owner may have changed their mind while the text waited.
         ruling = rule(accounts.load(resolver.peek).by_pk(account.pk) or account, self.text.sender)
@@ -259,14 +267,16 @@ class Turn:
             self._agent_failed(account, error)
             return
         # The agent may have acted on the text: from here on it must not be asked a second time for our own troubles.
-        answer, flagged = take_flag(answer)
+        said = enclosures.lifted(answer if isinstance(answer, Reply) else Reply(answer))
+        words, flagged = take_flag(said.text)
         if flagged:
             persistently(functools.partial(flags.put_up, self.conversation, FlagSource.AGENT, self.text))
-        reply = "" if outbox.is_too_long(answer) else sendable_text(answer)
-        if outbox.is_too_long(answer) or outbox.is_too_long(reply):
+        reply = "" if outbox.is_too_long(words) else sendable_text(words)
+        if outbox.is_too_long(words) or outbox.is_too_long(reply):
             persistently(functools.partial(self._give_up, account, Reason.REPLY_TOO_LONG))
         else:
-            persistently(functools.partial(self._reply, account, reply))
+            enclosed = enclosures.of_reply(said.media, reply, account)
+            persistently(functools.partial(self._reply, account, reply, enclosed))
 
     def _halt(self, account: Account) -> None:
         """The loop guard: the operator looks before the agent says more to somebody who may be a machine."""
@@ -274,8 +284,22 @@ class Turn:
         key = f"{Reason.REPLY_CAP.value}:{self.conversation.pk}:{owner.today()}"
         owner.tell_once(account, key, "owner_reply_cap", account=account.id)
 
-    def _reply(self, account: Account, reply: str) -> None:
-        if not reply:
+    def _wait_for_media(self, at: datetime) -> None:
+        """Let the text, and the sender's later ones, wait for its pictures. That is none of the agent's tries."""
+        with self._writing():
+            self.text.move(
+                InboundState.RECEIVED,
+                attempts=self.text.attempts - 1,
+                next_attempt_at=at,
+                reason=Reason.MEDIA_DELAYED,
+                detail=Reason.MEDIA_DELAYED.label,
+            )
+
+    def _reply(self, account: Account, reply: str, enclosed: Enclosed) -> None:
+        if not reply and not enclosed.sendable:
+            if enclosed.refused:
+                self._give_up(account, Reason.MEDIA_UNSENDABLE, detail=enclosed.refused[0])
+                return
             self._finish(InboundState.SILENT, Reason.AGENT_DECLINED)
             return
         with self._writing() as now:
@@ -290,6 +314,8 @@ class Turn:
                     limit=account.text_chunk_limit,
                     now=now,
                     in_reply_to=self.text,
+                    enclosures=enclosed.sendable,
+                    unsendable=enclosed.refused,
                 )
             except Withheld as withheld:
                 self._move(InboundState.REFUSED, withheld.reason, now)
@@ -406,14 +432,8 @@ def rule(account: Account, address: str) -> Ruling:
         allow_from=account.allow_from,
         paired=pairing.is_paired(account.pk, address),
         own_numbers=accounts.current().own_numbers | {account.from_number},
+        whatsapp=account.whatsapp,
     )
-
-
-def spoken(payload: InboundText) -> str:
-    """What the agent is told: the text as it came, and how many attachments it cannot see."""
-    count = payload.num_media or 0
-    notice = f"[{count} attachment{'s' if count > 1 else ''}, not shown]" if count else ""
-    return "\n\n".join(filter(None, [payload.body if payload.body.strip() else "", notice]))
 
 
 def _failed(message_id: int) -> bool:

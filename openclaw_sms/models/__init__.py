@@ -5,6 +5,7 @@ from openclaw_sms.models.account import AccountSettings, ChannelSettings, DmPoli
 from openclaw_sms.models.conversation import Conversation, FlagSource
 from openclaw_sms.models.health import Counter, RefusedPosts, WorkerHeartbeat
 from openclaw_sms.models.inbound import PLACE, UNFINISHED, WAITING, InboundMessage
+from openclaw_sms.models.media import MediaBytes, MediaItem, MediaState
 from openclaw_sms.models.opt_out import OptOut, OptOutSource
 from openclaw_sms.models.outbound import (
     TO_STRANGERS,
@@ -45,6 +46,9 @@ __all__ = [
     "IllegalMove",
     "InboundMessage",
     "InboundState",
+    "MediaBytes",
+    "MediaItem",
+    "MediaState",
     "NoticeState",
     "NoticeWay",
     "OptOut",

@@ -11,6 +11,7 @@ from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import InboundMessage
 from openclaw_sms.models.reasons import Reason
 from openclaw_sms.models.states import PART_MOVES, Delivery, PartState, StatefulModel
+from openclaw_sms.text.phone import whatsapp
 
 UNSENT = (PartState.QUEUED, PartState.SENDING, PartState.CHECKING)
 UNSETTLED = (*UNSENT, PartState.UNCERTAIN, PartState.FAILED, PartState.BLOCKED)
@@ -126,10 +127,17 @@ class OutboundPart(StatefulModel):
         return self.sid or str(self.token)
 
     @classmethod
-    def cancel_waiting(cls, account_pk: int, sender: str, reason: Reason) -> int:
-        """Give up what waits to be sent to one sender; how many parts. What is being posted now is left to finish."""
+    def cancel_waiting(cls, account_pk: int, number: str, reason: Reason) -> int:
+        """Give up what waits to be sent to a number, also on WhatsApp; how many parts.
+
+        What is being posted now is left to finish.
+        """
         # Without a join in the update, so that a part that is being marked as sent this moment is looked at again.
-        lanes = list(Conversation.objects.filter(account_id=account_pk, sender=sender).values_list("pk", flat=True))
+        lanes = list(
+            Conversation.objects.filter(account_id=account_pk, sender__in=(number, whatsapp(number))).values_list(
+                "pk", flat=True
+            )
+        )
         waiting = cls.objects.filter(conversation_id__in=lanes, state__in=(PartState.QUEUED, PartState.BLOCKED))
         return waiting.update(state=PartState.CANCELLED, reason=reason, detail=reason.label, next_attempt_at=None)
 

@@ -23,6 +23,7 @@ class Reason(models.TextChoices):
     UNUSABLE_SENDER = "unusable_sender", "The sender's address is not one this gateway can answer."
     SHORT_CODE = "short_code_sender", "The sender is a short code, which is never answered."
     ALPHANUMERIC = "alphanumeric_sender", "The sender is a name instead of a number and cannot be answered."
+    WHATSAPP_DISABLED = "whatsapp_disabled", "The sender wrote on WhatsApp, which this account does not take."
     OWN_NUMBER = "own_number", "The number is one of this gateway's own."
     EMPTY = "empty_text", "The text has neither words nor pictures."
     STOP_WORD = "stop_word", "The sender opted out with this text; this account texts them no more."
@@ -43,15 +44,18 @@ class Reason(models.TextChoices):
     ACCOUNT_UNAVAILABLE = "account_unavailable", "The account is switched off or not fully configured."
     SECRET_UNAVAILABLE = "secret_unavailable", "A secret of the account cannot be had now; the text waits."
     # The turn
+    MEDIA_DELAYED = "media_delayed", "Twilio could not hand over the text's pictures yet; they are fetched again."
     AGENT_DECLINED = "agent_declined", "The agent chose not to reply."
     AGENT_FAILED = "agent_failed", "The agent could not answer."
     REPLY_CAP = "reply_cap", "The agent has answered this sender as often as it may in an hour."
     REPLY_TOO_LONG = "reply_too_long", "The agent's reply was far too long for texts, and was not sent."
+    MEDIA_UNSENDABLE = "media_unsendable", "The agent's reply was pictures alone, and none of them can be sent."
     CRASHED = "internal_error", "The gateway itself failed while answering."
     # The part
     QUIET_HOURS = "quiet_hours", "These are quiet hours where the recipient is; the text waits for their end."
     ERASED = "erased", "The words of this text were erased."
     UNCERTAIN = "uncertain", "Twilio may or may not have taken this text; it was not sent a second time."
+    MEDIA_UNSERVED = "media_unserved", "Twilio could not fetch this text's pictures from this gateway."
     TWILIO_REFUSED = "twilio_refused", "Twilio refused the text."
     CIRCUIT_OPEN = "circuit_open", "Twilio refuses this account's texts; this one waits until that is mended."
     SENDER_PAUSED = "sender_paused", "Twilio asked the sending number to pause; the text goes out by itself."
@@ -66,6 +70,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.UNUSABLE_SENDER: "Nothing to do: only phone numbers can be answered.",
     Reason.SHORT_CODE: "Nothing to do: short codes belong to machines.",
     Reason.ALPHANUMERIC: "Nothing to do: a name cannot receive texts.",
+    Reason.WHATSAPP_DISABLED: "Switch WhatsApp on for the account if such texts should be answered.",
     Reason.OWN_NUMBER: "Check for a forwarding rule that sends the number's texts back to itself.",
     Reason.EMPTY: "Nothing to do.",
     Reason.STOP_WORD: "Nothing to do: they can text START.",
@@ -81,14 +86,17 @@ FIXES: Mapping[Reason, str] = {
     Reason.CHANNEL_DISABLED: "Change the account's policy if texts should be answered.",
     Reason.ACCOUNT_UNAVAILABLE: "Complete the account's settings, then answer the text.",
     Reason.SECRET_UNAVAILABLE: "Mend what the account's page names; the text then goes out by itself.",
+    Reason.MEDIA_DELAYED: "Nothing to do: it is tried again by itself.",
     Reason.AGENT_DECLINED: "Nothing to do: the agent saw the text and wanted no reply.",
     Reason.AGENT_FAILED: "Check the agent, then choose Answer now.",
     Reason.REPLY_CAP: "See that no machine answers at the other end. After the hour, choose Answer now.",
     Reason.REPLY_TOO_LONG: "Tell the agent to answer in a few sentences, then choose Answer now.",
+    Reason.MEDIA_UNSENDABLE: "Have the agent send smaller pictures or public addresses, then choose Answer now.",
     Reason.CRASHED: "See the gateway's log for this text's sid, then choose Answer now.",
     Reason.QUIET_HOURS: "Nothing to do: it goes out by itself.",
     Reason.ERASED: "Nothing to do.",
     Reason.UNCERTAIN: "Look at Twilio's log for the recipient, then choose Mark as sent or Send again.",
+    Reason.MEDIA_UNSERVED: "Set the account's public webhook URL to an https address, then choose Send again.",
     Reason.TWILIO_REFUSED: "Mend what Twilio names, then choose Send again.",
     Reason.CIRCUIT_OPEN: "Mend what the account's page shows in red; the text then goes out by itself.",
     Reason.SENDER_PAUSED: "Nothing to do: sending goes on at the time shown.",

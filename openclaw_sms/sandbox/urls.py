@@ -14,5 +14,7 @@ urlpatterns = [
     path(f"{ACCOUNT}/IncomingPhoneNumbers.json", account_api.numbers),
     path(f"{ACCOUNT}/IncomingPhoneNumbers/<str:sid>.json", account_api.number),
     path(f"{ACCOUNT}/Messages.json", twilio_api.messages),
+    path("media/<str:key>", twilio_api.cdn, name="media"),
+    path(f"{ACCOUNT}/Messages/<str:sid>/Media/<str:media_sid>", twilio_api.media),
     path(f"{ACCOUNT}/Messages/<str:sid>.json", twilio_api.message),
 ]

@@ -12,11 +12,16 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from openclaw_sms.config import accounts
+from openclaw_sms.messaging.hosting import SEGMENT
+from openclaw_sms.web.media import media
 from openclaw_sms.web.webhooks import webhook
 
 
 class WebhookRoutes:
-    """Middleware: a request for an account's webhook path, with or without a slash at its end, goes to `webhook`."""
+    """Middleware: a request for an account's webhook path, with or without a slash at its end, goes to `webhook`.
+
+    What is below its `/media/` goes to `media`.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -27,11 +32,19 @@ class WebhookRoutes:
             return self.get_response(request)
         account = accounts.current().by_path.get(path)
         if account is None:
-            return self.get_response(request) if is_known(request.path_info) else not_found()
+            return self._below(request, path)
         response = webhook(request, account=account)
         response.render()
         response.headers["Content-Length"] = str(len(response.content))  # else the connection cannot be kept
         return response
+
+    def _below(self, request: HttpRequest, path: str) -> HttpResponseBase:
+        """A file that Twilio fetches, somebody else's page, or nothing."""
+        webhook_path, _, token = path.rpartition(SEGMENT)
+        account = accounts.current().by_path.get(webhook_path)
+        if account is not None:
+            return media(request, account=account, token=token)
+        return self.get_response(request) if is_known(request.path_info) else not_found()
 
 
 def is_known(path: str) -> bool:

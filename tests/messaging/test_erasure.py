@@ -2,7 +2,6 @@
 
 import json
 import stat
-from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +22,9 @@ from openclaw_sms.models import (
     Conversation,
     InboundMessage,
     InboundState,
+    MediaBytes,
+    MediaItem,
+    MediaState,
     OptOut,
     OutboundKind,
     OutboundMessage,
@@ -261,18 +263,16 @@ class TestOneSender:
         with pytest.raises(NothingStored):
             erasure.sender(talk.account_id, cast.MALLORY, actor=ANNA, now=timezone.now())
 
-    def test_takes_along_what_hangs_on_the_texts(self, talk: Conversation, registry: list[Sequence[int]]) -> None:
-        mine = [*InboundMessage.objects.filter(sender=cast.ALICE).values_list("pk", flat=True)]
+    def test_takes_the_pictures_of_both_sides_along(self, talk: Conversation) -> None:
+        received = InboundMessage.objects.filter(sender=cast.ALICE).first()
+        for owner in ({"inbound": received}, {"part": OutboundPart.objects.first()}):
+            item = MediaItem.objects.create(
+                state=MediaState.KEPT, position=0, content_type="image/png", size=4, **owner
+            )
+            MediaBytes.objects.create(item=item, data=b"\x89PNG")
         erasure.sender(talk.account_id, cast.ALICE, actor=ANNA, now=timezone.now())
-        assert sorted(registry[0]) == sorted(mine)
-        assert len(registry[1]) == 1
-
-    @pytest.fixture
-    def registry(self) -> Iterator[list[Sequence[int]]]:
-        seen: list[Sequence[int]] = []
-        erasure.ALSO_ERASES.append(lambda received, sent: seen.extend([received, sent]))
-        yield seen
-        erasure.ALSO_ERASES.pop()
+        assert not MediaBytes.objects.exists()
+        assert MediaItem.objects.count() == 2
 
     def test_at_the_shell(self, talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
         call_command("sender", "export", cast.ALICE)

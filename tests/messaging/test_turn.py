@@ -110,7 +110,11 @@ class TestAStranger:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [("12345", Reason.SHORT_CODE), ("ACME", Reason.ALPHANUMERIC), ("whatsapp:+15550001111", Reason.UNUSABLE_SENDER)],
+    [
+        ("12345", Reason.SHORT_CODE),
+        ("ACME", Reason.ALPHANUMERIC),
+        ("whatsapp:+15550001111", Reason.WHATSAPP_DISABLED),
+    ],
 )
 def test_what_cannot_be_answered_is_stored_and_never_answered(number: str, reason: Reason, bob: Phone) -> None:
     text = Phone(number, bob.account).texts("your code is 1234")
@@ -145,10 +149,6 @@ class TestAnApprovedSender:
         text = alice.texts("hi")
         assert outcome(text) == (InboundState.REFUSED, Reason.NOT_LISTED)
         assert agents.asked == []
-
-    def test_is_told_about_attachments_it_cannot_pass_on(self, alice: Phone) -> None:
-        alice.texts("", NumMedia="2", MediaUrl0="https://api.twilio.com/x", MediaUrl1="https://api.twilio.com/y")
-        assert agents.asked[0].text == "[2 attachments, not shown]"
 
     def test_gets_long_replies_in_parts_that_rejoin(self, alice: Phone, twilio: PretendTwilio) -> None:
         agents.answers.append("word " * 900)

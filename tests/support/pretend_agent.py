@@ -4,7 +4,9 @@ It answers with markdown, as agents do, so that every journey also shows that ma
 It keeps no history and streams nothing.
 """
 
+import base64
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -32,11 +34,25 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """What the person wrote: the last message."""
-        return str(self.payload["messages"][-1]["content"])
+        """What the person wrote: the words of the last message."""
+        return "".join(part["text"] for part in self._parts if part["type"] == "text")
+
+    @property
+    def pictures(self) -> list[tuple[str, bytes]]:
+        """Content type and bytes of each picture in the last message."""
+        urls = [part["image_url"]["url"] for part in self._parts if part["type"] == "image_url"]
+        found = [re.fullmatch(r"data:([^;]+);base64,(.+)", url) for url in urls]
+        return [(match[1], base64.b64decode(match[2], validate=True)) for match in found if match]
+
+    @property
+    def _parts(self) -> list[dict[str, Any]]:
+        content = self.payload["messages"][-1]["content"]
+        return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-Reply = Callable[[Turn], str]
+# Words, or a list of content parts.
+Said = str | list[dict[str, Any]]
+Reply = Callable[[Turn], Said]
 
 
 def echo_in_markdown(turn: Turn) -> str:
@@ -102,7 +118,7 @@ class PretendAgent(LoopbackServer):
             return _failure(failure, "told to fail")
         said = reply(turn)
         with self.changed:
-            self.said.append(said)
+            self.said.append(said if isinstance(said, str) else json.dumps(said))
         return _completion(turn, said)
 
     def _models(self, request: Request) -> Answer:
@@ -112,7 +128,7 @@ class PretendAgent(LoopbackServer):
         return Answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
-def _completion(turn: Turn, said: str) -> Answer:
+def _completion(turn: Turn, said: Said) -> Answer:
     value = {
         "id": f"chatcmpl-{secrets.token_hex(8)}",
         "object": "chat.completion",

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.utils import timezone
 from openclaw_sms.config import accounts
 from openclaw_sms.diagnostics import help as help_pages
 from openclaw_sms.management.base import GatewayCommand, shell_actor
-from openclaw_sms.messaging import manual, worker
+from openclaw_sms.messaging import enclosures, manual, worker
+from openclaw_sms.messaging.enclosures import Enclosure
 from openclaw_sms.messaging.manual import Draft
+from openclaw_sms.messaging.parts import Planned
 from openclaw_sms.models import UNSENT, OutboundMessage, OutboundPart, PartState, Reason
-from openclaw_sms.text import segments
 from openclaw_sms.text.phone import mask, parse_target
 
 # Long enough for a few tries and for asking Twilio about one that got no answer.
@@ -30,7 +32,14 @@ class Command(GatewayCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         sending = actions.add_parser("send", help="send one text")
         sending.add_argument("--target", required=True, metavar="sms:+1…", help="the number to text")
-        sending.add_argument("--message", required=True, metavar="TEXT")
+        sending.add_argument("--message", metavar="TEXT", help="may be left out beside --media")
+        sending.add_argument(
+            "--media",
+            action="append",
+            default=[],
+            metavar="PATH|URL",
+            help="a file here, or a public https address; up to ten times",
+        )
         sending.add_argument("--channel", choices=["sms"], default="sms")
         sending.add_argument("--account", metavar="ID")
         sending.add_argument(
@@ -39,13 +48,22 @@ class Command(GatewayCommand):
         sending.add_argument("--plain", action="store_true", help="send the text as it is, markdown and all")
         sending.add_argument("--dry-run", action="store_true", help="show the parts and send nothing")
         sending.add_argument("--json", action="store_true")
+        self._sending = sending
 
     def run_command(self, **options: Any) -> None:
+        if options["message"] is None and not options["media"]:
+            self._sending.error("give --message, --media or both")
         region = accounts.default_region()
         to = parse_target(options["target"], region=region)
-        draft = manual.draft(accounts.choose(options["account"]), to, options["message"], plain=options["plain"])
+        draft = manual.draft(
+            accounts.choose(options["account"]),
+            to,
+            options["message"] or "",
+            plain=options["plain"],
+            media=[enclosures.named(word) for word in options["media"]],
+        )
         if options["dry_run"]:
-            self._show(draft, [_planned(body) for body in draft.parts], as_json=options["json"])
+            self._show(draft, [_planned(part) for part in draft.parts], as_json=options["json"])
             return
         message = manual.submit(draft, author=shell_actor().name, now=timezone.now(), automated=options["automated"])
         parts = self._wait(message)
@@ -68,9 +86,12 @@ class Command(GatewayCommand):
 
     def _show(self, draft: Draft, parts: list[dict[str, object]], *, as_json: bool) -> None:
         if as_json:
-            shown = {"account": draft.account.id, "to": draft.to, "parts": parts}
+            media = {"media": _listed(draft.enclosures)} if draft.enclosures else {}
+            shown = {"account": draft.account.id, "to": draft.to, "parts": parts, **media}
             self.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False))
             return
+        for each in _listed(draft.enclosures):
+            self.stdout.write(f"With {each.get('url') or '{contentType}, {size} bytes'.format(**each)}")
         for number, part in enumerate(parts, start=1):
             self.stdout.write(
                 f"Part {number} of {len(parts)} to {mask(draft.to)}: {part['status']}, {part['encoding']}, "
@@ -91,15 +112,21 @@ def waits_for_morning(part: OutboundPart) -> bool:
     return part.state == PartState.QUEUED and part.reason == Reason.QUIET_HOURS
 
 
-def _planned(body: str) -> dict[str, object]:
-    measure = segments.measure(body)
+def _planned(part: Planned) -> dict[str, object]:
     return {
-        "body": body,
-        "encoding": measure.encoding.value,
-        "segments": measure.segments,
+        "body": part.body,
+        "encoding": part.encoding,
+        "segments": part.segments,
         "sid": None,
         "status": DRY_RUN,
     }
+
+
+def _listed(media: Sequence[Enclosure]) -> list[dict[str, object]]:
+    """What goes along: an address as it is given, a file of ours by what it is."""
+    return [
+        {"url": each.url} if each.url else {"contentType": each.content_type, "size": each.size} for each in media
+    ]
 
 
 def _as_dict(part: OutboundPart) -> dict[str, object]:
