@@ -10,8 +10,10 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Sum
+
 from openclaw_sms.config.accounts import DEFAULT_SEGMENTS_PER_SECOND, Account
-from openclaw_sms.models import SenderNumber
+from openclaw_sms.models import OutboundPart, PartState, SenderNumber
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +21,9 @@ logger = logging.getLogger(__name__)
 BURST = 3
 # A place is kept this long for a worker that comes late. A later one books anew, or a pause would end in a flood.
 PLACE_HOLDS = timedelta(seconds=10)
+
+# A backlog this long is compared with what is booked.
+UNLIKELY_BACKLOG = timedelta(minutes=2)
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=15)
@@ -56,8 +61,16 @@ def place(account: Account, *, segments: int, booked: datetime | None, now: date
 def _book(number: SenderNumber, segments: int, rate: float, now: datetime) -> datetime:
     each = timedelta(seconds=1 / (rate if rate > 0 else DEFAULT_SEGMENTS_PER_SECOND))
     free_at = max(number.next_free_at or now, now)
+    if free_at - now > UNLIKELY_BACKLOG:
+        free_at = min(free_at, now + each * _booked_segments())
     SenderNumber.objects.filter(pk=number.pk).update(next_free_at=free_at + each * segments)
     return max(now, free_at - each * (BURST - 1))
+
+
+def _booked_segments() -> int:
+    """What can be booked at most: more, and the clock was set back since."""
+    booked = OutboundPart.objects.filter(state=PartState.QUEUED, slot_at__isnull=False)
+    return int(booked.aggregate(total=Sum("segments"))["total"] or 0)
 
 
 def _locked(address: str) -> SenderNumber:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import pace, worker
 from openclaw_sms.models import Conversation, OutboundPart, PartState, Reason, SenderNumber
@@ -137,3 +138,14 @@ def test_two_reports_of_one_trouble_are_one_pause() -> None:
     now = timezone.now()
     first = pace.pause("+15550009999", code=30001, daily=False, retry_after=None, now=now)
     assert pace.pause("+15550009999", code=30001, daily=False, retry_after=None, now=now + SECOND) == first
+
+
+def test_a_clock_that_was_set_back_silences_no_number(account: Account) -> None:
+    now = timezone.now()
+    book(account, now=now + timedelta(hours=1))
+    assert book(account, now=now).at == now
+
+
+def test_the_sandbox_has_no_carrier_and_is_quicker(account: Account) -> None:
+    assert account.segments_per_second == accounts.DEFAULT_SEGMENTS_PER_SECOND == 1.0
+    assert accounts.SANDBOX_SEGMENTS_PER_SECOND > 1.0
