@@ -15,16 +15,20 @@ from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
 from openclaw_sms.agents.base import AgentError
 from openclaw_sms.config.sources import ConfigurationError
+from openclaw_sms.messaging.dead_letters import NoSuchText
+from openclaw_sms.messaging.decisions import AlreadyDecided
 from openclaw_sms.text.phone import InvalidNumber
 from openclaw_sms.twilio.client import InsecureApiBase
 
 # Errors whose message is a sentence for the operator.
 REFUSALS = (
     AgentError,
+    AlreadyDecided,
     ConfigurationError,
     ImproperlyConfigured,
     InsecureApiBase,
     InvalidNumber,
+    NoSuchText,
     PairingError,
 )
 

@@ -14,8 +14,26 @@ from openclaw_sms.messaging import queue
 from openclaw_sms.models import InboundMessage, InboundState, OutboundPart, PartState, Reason
 
 # A text that is waiting or being answered belongs to the worker.
-ANSWERABLE = frozenset({InboundState.HELD, InboundState.PARKED, InboundState.REFUSED, InboundState.SILENT})
+ANSWERABLE = frozenset(
+    {
+        InboundState.HELD,
+        InboundState.PARKED,
+        InboundState.REFUSED,
+        InboundState.SILENT,
+        InboundState.THROTTLED,
+    }
+)
 RESENDABLE = frozenset({PartState.FAILED, PartState.UNCERTAIN})
+
+# What a text has behind it does not count any more. That the agent was asked before (`attempts`) stays true.
+AFRESH = {
+    "failures": 0,
+    "crashes": 0,
+    "next_attempt_at": None,
+    "reason": Reason.NONE,
+    "detail": "",
+    "finished_at": None,
+}
 
 
 class AlreadyDecided(Exception):
@@ -32,9 +50,7 @@ class AlreadyDecided(Exception):
 def answer_now(text: InboundMessage, *, actor: Actor, now: datetime) -> None:
     """Have a text that got no answer answered after all, policy and all. Raises `AlreadyDecided`."""
     with transaction.atomic():
-        if text.state not in ANSWERABLE or not text.move(
-            InboundState.RECEIVED, attempts=0, next_attempt_at=None, reason=Reason.NONE, detail="", finished_at=None
-        ):
+        if text.state not in ANSWERABLE or not text.move(InboundState.RECEIVED, answer_asked_at=now, **AFRESH):
             raise AlreadyDecided(text)
         audit.record(
             "text.answer_asked",

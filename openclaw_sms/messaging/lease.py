@@ -134,6 +134,10 @@ class _Keeper:
         with self._lock:
             self._held.discard(lease)
 
+    def held(self, lane: Lane) -> list[Lease]:
+        with self._lock:
+            return [lease for lease in self._held if lease.lane is lane]
+
     def _run(self) -> None:
         while True:
             time.sleep(RENEW_EVERY.total_seconds())

@@ -25,6 +25,7 @@ class Reason(models.TextChoices):
     ALPHANUMERIC = "alphanumeric_sender", "The sender is a name instead of a number and cannot be answered."
     OWN_NUMBER = "own_number", "The text came from this account's own number."
     EMPTY = "empty_text", "The text has neither words nor pictures."
+    THROTTLED = "throttled", "The sender wrote more texts in a minute than the account answers."
     # Access
     AWAITING_APPROVAL = "awaiting_approval", "The sender was not approved yet when this text came."
     PAIRING_FULL = "pairing_full", "Too many strangers are already waiting for approval on this account."
@@ -51,6 +52,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.ALPHANUMERIC: "Nothing to do: a name cannot receive texts.",
     Reason.OWN_NUMBER: "Check for a forwarding rule that sends the number's texts back to itself.",
     Reason.EMPTY: "Nothing to do.",
+    Reason.THROTTLED: "Choose Answer now; raise inboundPerMinute if people write that fast.",
     Reason.AWAITING_APPROVAL: "Approve the sender, if that is not done yet, then choose Answer now.",
     Reason.PAIRING_FULL: "Approve or dismiss a waiting sender; the next text of this one then draws a code.",
     Reason.NOT_LISTED: "Add the number to the account's allowed senders if the person should get in.",

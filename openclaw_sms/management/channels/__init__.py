@@ -1,0 +1,1 @@
+"""The subcommands of `manage.py channels`: a module each, with `register(subparsers)`."""
