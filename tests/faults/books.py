@@ -57,6 +57,18 @@ class Books:
         with ThreadPoolExecutor(len(phones)) as pool:
             list(pool.map(texts, phones))
 
+    @property
+    def count(self) -> int:
+        """How many texts were acked so far."""
+        return sum(len(texts) for texts in list(self.acked.values()))
+
+    def wait_for(self, number: int, within: float = ACK_LIMIT) -> bool:
+        """Whether so many texts were acked in time."""
+        deadline = time.monotonic() + within
+        while self.count < number and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.count >= number
+
     def balance(self, within: float = SETTLE_LIMIT, *, parked: int | None = 0) -> None:
         """Wait until nothing is in hand, then compare: every acked text answered once, in order, or parked.
 
