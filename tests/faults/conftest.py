@@ -24,19 +24,19 @@ def started_services() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """Make installations of the module; all end with it."""
+    """Make installations of the module, on engines by name or by URL; all end with it."""
     with ExitStack() as stack:
 
-        def one(engines: str, *, webs: int = 0, workers: int = 0, **also: str) -> Installation:
-            data_dir = tmp_path_factory.mktemp(engines.replace("/", "-"))
+        def one(engines: str | tuple[str, str], *, webs: int = 0, workers: int = 0, **also: str) -> Installation:
+            data_dir = tmp_path_factory.mktemp("installation")
             try:
-                database_url, queue_url = engines_of(engines, data_dir, stack)
+                urls = engines_of(engines, data_dir, stack) if isinstance(engines, str) else engines
             except ServiceMissing as reason:
-                _cannot_test(engines, reason)
+                _cannot_test(str(engines), reason)
             twilio = PretendTwilio(f"AC{secrets.token_hex(16)}", secrets.token_hex(16), OUR_NUMBER)
             stack.enter_context(twilio)
             agent = stack.enter_context(PretendAgent(token=secrets.token_urlsafe(24)))
-            made = Installation(twilio, agent, data_dir, database_url, queue_url, also, webs=webs, workers=workers)
+            made = Installation(twilio, agent, data_dir, *urls, also, webs=webs, workers=workers)
             return stack.enter_context(made)
 
         yield one

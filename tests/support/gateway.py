@@ -193,6 +193,11 @@ class Gateway:
         if self._process is not None:
             os.killpg(self._process.pid, number)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def ended(self, within: float) -> bool:
         """Whether it ended by itself in that time; then its group is cleared up and it can be started again."""
         process = self._process
