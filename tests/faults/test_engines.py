@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.faults]
 POSTGRES, REDIS = pytest.mark.postgres, pytest.mark.redis
 SHAPES = [
     pytest.param(("sqlite", 0, 0), id="sqlite"),
-    pytest.param(("postgres/postgres", 0, 0), id="postgres-alone", marks=[POSTGRES, pytest.mark.thorough]),
+    pytest.param(("postgres/postgres", 0, 0), id="postgres-alone", marks=[POSTGRES]),
     pytest.param(("postgres/redis", 0, 0), id="postgres-redis", marks=[POSTGRES, REDIS, pytest.mark.thorough]),
-    pytest.param(("postgres/postgres", 2, 2), id="2-webs-2-workers-postgres", marks=[POSTGRES]),
+    pytest.param(("postgres/postgres", 2, 2), id="2-webs-2-workers-postgres", marks=[POSTGRES, pytest.mark.thorough]),
     pytest.param(("postgres/redis", 2, 2), id="2-webs-2-workers-redis", marks=[POSTGRES, REDIS]),
 ]
 

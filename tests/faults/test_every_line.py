@@ -1,14 +1,32 @@
 """kill -9 at each named line of a text's journey: nothing is lost, nothing doubled, nothing out of order."""
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.faults.conftest import Build
 from tests.faults.deaths import dies_meanwhile, report, restart
 from tests.faults.injection import LINES
-from tests.faults.installation import Installation
+from tests.faults.installation import Installation, thorough
 from tests.support.gateway import FakePhone
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
+
+# Around each commit and each call to somebody else; the lines between them are for the full programme.
+ALWAYS = {
+    "inbox.stored",
+    "turn.claimed",
+    "turn.told",
+    "turn.replying",
+    "part.marked",
+    "part.taken",
+    "part.accepted",
+    "delivery.stored",
+}
+
+
+def chosen(lines: list[str]) -> list[ParameterSet]:
+    return [pytest.param(line) if line in ALWAYS else thorough(line) for line in lines]
+
 
 DELIVERIES = [line for line in LINES if line.startswith("delivery.")]
 JOURNEY = [line for line in LINES if line not in DELIVERIES]
@@ -30,7 +48,7 @@ def phones(installation: Installation) -> list[FakePhone]:
     return installation.phones(2)
 
 
-@pytest.mark.parametrize("line", JOURNEY)
+@pytest.mark.parametrize("line", chosen(JOURNEY))
 def test_killed_at(installation: Installation, phones: list[FakePhone], line: str) -> None:
     books = installation.books()
     restart(installation.gateway, f"{line}:2")
@@ -40,7 +58,7 @@ def test_killed_at(installation: Installation, phones: list[FakePhone], line: st
     books.balance()
 
 
-@pytest.mark.parametrize("line", DELIVERIES)
+@pytest.mark.parametrize("line", chosen(DELIVERIES))
 def test_killed_with_a_report_in_hand_at(installation: Installation, phones: list[FakePhone], line: str) -> None:
     books, phone = installation.books(), phones[0].again()
     restart(installation.gateway, f"{line}:1")
