@@ -7,7 +7,7 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import worker
+from openclaw_sms.messaging import queue, worker
 from tests.support import cast
 from tests.support.phone import Phone
 from tests.support.pretend_twilio import PretendTwilio
@@ -21,8 +21,9 @@ TWILIO_VARIABLES = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
+    monkeypatch.setattr(queue, "_away_until", 0.0)
     accounts.forget()
     worker.agent.cache_clear()
     yield

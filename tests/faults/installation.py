@@ -14,6 +14,8 @@ from tests.support.gateway import FakePhone, Gateway, execute, relax_limits
 from tests.support.pretend_agent import PretendAgent
 from tests.support.pretend_twilio import PretendTwilio
 
+# Several processes with sixteen each would use up a PostgreSQL of a hundred connections.
+FEW_THREADS = {"SMS_WORKER_THREADS": "4", "SMS_WEB_THREADS": "4"}
 WITH_FAULTS = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
 Role = Literal["gateway", "web", "worker"]
 
@@ -75,7 +77,7 @@ class Installation:
             self.database_url,
             self.queue_url,
             role=role,
-            also={**WITH_FAULTS, **self.also},
+            also={**WITH_FAULTS, **FEW_THREADS, **self.also},
             secret_key="the same key on every machine of an installation",
         )
 

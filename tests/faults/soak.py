@@ -26,6 +26,8 @@ from tests.support.pretend_twilio import PretendTwilio
 from tests.support.services import stop_started_services
 
 OUR_NUMBER = "+15550009999"
+# The product's defaults.
+THREADS = {"SMS_WORKER_THREADS": "16", "SMS_WEB_THREADS": "8"}
 AGENT = "tests.faults.agents:repeat"
 SENDERS = 100
 POSTERS = 8
@@ -135,7 +137,8 @@ def main(arguments: list[str]) -> int:
         twilio = PretendTwilio(f"AC{secrets.token_hex(16)}", secrets.token_hex(16), OUR_NUMBER)
         stack.enter_context(twilio)
         agent = stack.enter_context(PretendAgent(token="not asked"))
-        installation = stack.enter_context(Installation(twilio, agent, data_dir, *urls, {"SMS_AGENT": AGENT}))
+        also = {"SMS_AGENT": AGENT, **THREADS}
+        installation = stack.enter_context(Installation(twilio, agent, data_dir, *urls, also))
         print(f"engines             {chosen.engines}")
         wrong = soak(installation, chosen.posts)
     print("\n".join(wrong))
