@@ -143,6 +143,8 @@ else:
     _database.setdefault("CONN_MAX_AGE", 60)
     _database["CONN_MAX_AGE"] = _database["CONN_MAX_AGE"] or 60
     _database["CONN_HEALTH_CHECKS"] = True
+    # A server that is away must not hold Twilio's post longer than Twilio waits: 15 seconds.
+    _database["OPTIONS"] = {"connect_timeout": 5, **_database.get("OPTIONS", {})}
 
 SMS_QUEUE_URL = environment.secret("SMS_QUEUE_URL") or f"sqlite:///{DATA_DIR / 'queue.sqlite3'}"
 SMS_WORKER_THREADS = environment.whole_number("SMS_WORKER_THREADS", 16)

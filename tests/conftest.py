@@ -9,7 +9,7 @@ from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.diagnostics import refused_posts
-from openclaw_sms.messaging import counters, worker
+from openclaw_sms.messaging import counters, queue, worker
 from tests.support import cast
 from tests.support.phone import Phone
 from tests.support.pretend_twilio import PretendTwilio
@@ -23,8 +23,9 @@ TWILIO_VARIABLES = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
+    monkeypatch.setattr(queue, "_away_until", 0.0)
     accounts.start_over()
     resolver.forget()
     counters.forget()

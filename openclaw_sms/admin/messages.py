@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions, thread
-from openclaw_sms.admin.components import ReadOnlyAdmin, badge, operator, snippet, verbatim
+from openclaw_sms.admin.components import ReadOnlyAdmin, badge, may_decide, operator, snippet, verbatim
 from openclaw_sms.admin.decisions import DecidingAdmin, Decision, Outcome, Verdict
 from openclaw_sms.admin.help import help_link
 from openclaw_sms.messaging.decisions import answer_now, is_undelivered, mark_sent, send_again
@@ -23,6 +23,7 @@ from openclaw_sms.models import (
     OutboundPart,
 )
 
+NEED_THE_OPERATOR = (InboundState.PARKED, InboundState.THROTTLED)
 NUMBER_OR_SID = "A whole number or a MessageSid"
 
 
@@ -42,8 +43,11 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
         "why",
         "fix",
         "attempts",
+        "failures",
+        "crashes",
         "next_attempt_at",
         "backfilled",
+        "answer_asked_at",
         "received_at",
         "finished_at",
         "raw_form",
@@ -51,6 +55,9 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMessage]:
         return super().get_queryset(request).select_related("account").defer("form")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return (*self.list_display, "decide") if may_decide(request, InboundMessage) else self.list_display
 
     def verdicts(self) -> dict[str, Verdict[InboundMessage]]:
         return {"answer": _answer}
@@ -78,6 +85,12 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
     @admin.display(description="what to do")
     def fix(self, row: InboundMessage) -> SafeString:
         return format_html("{} {}", thread.fix_of(row), help_link(row.reason))
+
+    @admin.display(description="decide")
+    def decide(self, row: InboundMessage) -> SafeString:
+        """For what needs the operator; other texts can be answered on their own pages."""
+        offered = decisions.on_text(row, admitted=row.state in NEED_THE_OPERATOR)
+        return decisions.buttons(offered, back=f"{decisions.list_address(self)}?state__exact={row.state}")
 
     @admin.display(description="raw form")
     def raw_form(self, row: InboundMessage) -> SafeString:

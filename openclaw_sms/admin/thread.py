@@ -45,6 +45,7 @@ INBOUND_TONES = {
     InboundState.ANSWERED: "good",
     InboundState.PARKED: "act",
     InboundState.HELD: "act",
+    InboundState.THROTTLED: "act",
 }
 PART_TONES = {
     PartState.QUEUED: "busy",

@@ -27,6 +27,8 @@ logger = logging.getLogger("openclaw_sms.gateway")
 LARGEST_BODY = 10 * 1024 * 1024
 # A client that sends slower than this holds a socket, never a thread.
 IDLE_SOCKET_SECONDS = 30
+# Clients that connect and say nothing must not keep Twilio out; each costs a socket and a few kilobytes.
+MOST_CONNECTIONS = 1000
 
 
 class AddressTaken(Exception):
@@ -47,6 +49,8 @@ class Gateway:
                 threads=settings.SMS_WEB_THREADS,
                 max_request_body_size=LARGEST_BODY,
                 channel_timeout=IDLE_SOCKET_SECONDS,
+                connection_limit=MOST_CONNECTIONS,
+                asyncore_use_poll=True,  # select() ends at 1024 files
                 ident="",
                 clear_untrusted_proxy_headers=False,
             )

@@ -27,8 +27,26 @@ from openclaw_sms.models import (
 )
 
 # A text that is waiting or being answered belongs to the worker.
-ANSWERABLE = frozenset({InboundState.HELD, InboundState.PARKED, InboundState.REFUSED, InboundState.SILENT})
+ANSWERABLE = frozenset(
+    {
+        InboundState.HELD,
+        InboundState.PARKED,
+        InboundState.REFUSED,
+        InboundState.SILENT,
+        InboundState.THROTTLED,
+    }
+)
 RESENDABLE = frozenset({PartState.FAILED, PartState.UNCERTAIN})
+
+# What a text has behind it does not count any more. That the agent was asked before (`attempts`) stays true.
+AFRESH = {
+    "failures": 0,
+    "crashes": 0,
+    "next_attempt_at": None,
+    "reason": Reason.NONE,
+    "detail": "",
+    "finished_at": None,
+}
 
 
 UNDELIVERED = frozenset({Delivery.UNDELIVERED, Delivery.FAILED, Delivery.CANCELED})
@@ -64,9 +82,7 @@ def answer_now(text: InboundMessage, *, actor: Actor, now: datetime) -> None:
     with transaction.atomic():
         if InboundMessage.objects.filter(pk=text.pk, erased_at__isnull=False).exists():
             raise Erased
-        if text.state not in ANSWERABLE or not text.move(
-            InboundState.RECEIVED, attempts=0, next_attempt_at=None, reason=Reason.NONE, detail="", finished_at=None
-        ):
+        if text.state not in ANSWERABLE or not text.move(InboundState.RECEIVED, answer_asked_at=now, **AFRESH):
             raise AlreadyDecided(text)
         audit.record(
             "text.answer_asked",

@@ -41,6 +41,7 @@ from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.lease import Lease
 from openclaw_sms.messaging.owner_commands import OwnerCommand
 from openclaw_sms.messaging.sentences import say
+from openclaw_sms.messaging.slots import Slot
 from openclaw_sms.models import (
     PLACE,
     WAITING,
@@ -66,14 +67,21 @@ logger = logging.getLogger(__name__)
 # Waits between tries to write an agent's answer down: as long as a database takes to restart, well under a lease.
 WRITE_PAUSES = [timedelta(seconds=seconds) for seconds in (0.2, 1, 3, 6)]
 
-# A text that was in hand when the process died, this often beyond its tries, may be what kills it.
-SURVIVED_CRASHES = 3
+# A text that was in hand when the process died or failed, more often than this, may be what kills it.
+SURVIVED_CRASHES = 4
+# The first time the process died for another reason, most likely: a restart, a new release.
+CRASHES_WITHOUT_A_PAUSE = 1
+OVER_THE_LIMIT_WITHIN = timedelta(minutes=1)
 
 MISMATCHES = {
     Mismatch.ACCOUNT_SID: Reason.WRONG_ACCOUNT_SID,
     Mismatch.TO: Reason.WRONG_NUMBER,
     Mismatch.MESSAGING_SERVICE_SID: Reason.WRONG_SERVICE,
 }
+
+
+class NoSlot(Exception):
+    """The text needs the agent, and this process asks as many agents as it may. Nothing was written."""
 
 
 def oldest_waiting(conversation: Conversation) -> InboundMessage | None:
@@ -88,6 +96,7 @@ def claim_next(conversation: Conversation, lease: Lease, *, now: datetime) -> In
     """The sender's oldest unfinished text, marked as being answered; None while there is none or it must wait.
 
     A text that is already marked was left by a worker that died; it is claimed again, a bounded number of times.
+    From the second time on it waits a while first: a text that kills its worker must not keep the gateway down.
     """
     text = oldest_waiting(conversation)
     if text is None or (text.next_attempt_at is not None and text.next_attempt_at > now):
@@ -95,10 +104,22 @@ def claim_next(conversation: Conversation, lease: Lease, *, now: datetime) -> In
     with transaction.atomic():
         lease.confirm(now)
         if text.state == InboundState.PROCESSING:
-            text.move(InboundState.RECEIVED)
-        text.move(InboundState.PROCESSING, attempts=text.attempts + 1, next_attempt_at=None)
+            text.move(
+                InboundState.RECEIVED,
+                crashes=text.crashes + 1,
+                next_attempt_at=_after_a_crash(text, now),
+                reason=Reason.CRASHED,
+                detail=Reason.CRASHED.label,
+            )
+            if text.next_attempt_at is not None:
+                return None
+        text.move(InboundState.PROCESSING, next_attempt_at=None)
         Conversation.objects.filter(pk=conversation.pk).update(last_activity_at=now)
     return text
+
+
+def _after_a_crash(text: InboundMessage, now: datetime) -> datetime | None:
+    return now + backoff.delay(text.crashes) if text.crashes >= CRASHES_WITHOUT_A_PAUSE else None
 
 
 class Turn:
@@ -107,14 +128,20 @@ class Turn:
     `take` ends in exactly one finishing move.
     """
 
-    def __init__(self, text: InboundMessage, conversation: Conversation, lease: Lease, agent: Agent) -> None:
+    def __init__(
+        self, text: InboundMessage, conversation: Conversation, lease: Lease, agent: Agent, slot: Slot
+    ) -> None:
         self.text = text
         self.conversation = conversation
         self.lease = lease
         self.agent = agent
+        self.slot = slot
 
     def take(self) -> None:
-        """Raises `LeaseLost` when another worker took the conversation meanwhile; then nothing was written."""
+        """Raises `LeaseLost` when another worker took the conversation meanwhile; then nothing was written.
+
+        Raises `NoSlot` when the text needs the agent and must wait for that: `postpone` it.
+        """
         account = accounts.current().by_pk(self.conversation.account_id)
         if account is None or not account.configured:
             self._finish(InboundState.PARKED, Reason.ACCOUNT_UNAVAILABLE)
@@ -122,7 +149,7 @@ class Turn:
         if self.text.erased_at is not None:
             self._finish(InboundState.REFUSED, Reason.ERASED)
             return
-        if self.text.attempts > settings.SMS_AGENT_TRIES + SURVIVED_CRASHES:
+        if self.text.crashes > SURVIVED_CRASHES:
             self._stop_crashing(account)
             return
         payload = payloads.classify(payloads.parse_form(bytes(self.text.form)))
@@ -160,6 +187,9 @@ class Turn:
             self._move(InboundState.SILENT, reason, now)
 
     def _admit(self, account: Account, payload: InboundText) -> None:
+        if is_over_the_limit(self.text, account.inbound_per_minute):
+            self._finish(InboundState.THROTTLED, Reason.THROTTLED)
+            return
         ruling = rule(account, self.text.sender)
         if ruling.decision is Decision.REFUSE:
             self._finish(InboundState.REFUSED, ruling.reason)
@@ -234,6 +264,8 @@ class Turn:
         self._move(InboundState.HELD, Reason.AWAITING_APPROVAL, now)
 
     def _answer(self, account: Account, payload: InboundText) -> None:
+        if not self.slot.take():
+            raise NoSlot
         received = media.collect(self.text, payload, account, self.lease)
         if received.again_at is not None:
             self._wait_for_media(received.again_at)
@@ -248,7 +280,7 @@ class Turn:
             account=account.id,
             message_sid=self.text.sid,
             received_at=self.text.received_at,
-            attempt=self.text.attempts,
+            attempt=self.text.attempts + 1,
             history=history.before(self.text, turns=self.agent.history_turns),
             attachments=received.attachments,
         )
@@ -260,6 +292,7 @@ class Turn:
         if limits.of_replies(account, self.conversation.pk, now=timezone.now()) is not Reason.NONE:
             self._halt(account)
             return
+        self._note_that_the_agent_is_asked()
         try:
             with counters.timed(counters.AGENT_SECONDS):
                 answer = self.agent.answer(question)
@@ -289,11 +322,16 @@ class Turn:
         with self._writing():
             self.text.move(
                 InboundState.RECEIVED,
-                attempts=self.text.attempts - 1,
                 next_attempt_at=at,
                 reason=Reason.MEDIA_DELAYED,
                 detail=Reason.MEDIA_DELAYED.label,
             )
+
+    def _note_that_the_agent_is_asked(self) -> None:
+        """On the disk before the agent hears of it: if we die meanwhile, the next try can say that it is one."""
+        with self._writing():
+            self.text.attempts += 1
+            self.text.save(update_fields=["attempts"])
 
     def _reply(self, account: Account, reply: str, enclosed: Enclosed) -> None:
         if not reply and not enclosed.sendable:
@@ -324,19 +362,23 @@ class Turn:
 
     def _agent_failed(self, account: Account, error: AgentError) -> None:
         """Try again later, or apologise once and park the text for the operator."""
-        again = error.retryable and self.text.attempts < settings.SMS_AGENT_TRIES
+        failures = self.text.failures + 1
+        again = error.retryable and failures < settings.SMS_AGENT_TRIES
         logger.warning(
             "turn.agent_failed sid=%s code=%s attempt=%s again=%s",
             self.text.sid,
             error.code,
-            self.text.attempts,
+            failures,
             again,
         )
         with self._writing() as now:
             if again:
-                at = now + backoff.delay(self.text.attempts, retry_after=error.retry_after)
                 self.text.move(
-                    InboundState.RECEIVED, next_attempt_at=at, reason=Reason.AGENT_FAILED, detail=str(error)
+                    InboundState.RECEIVED,
+                    failures=failures,
+                    next_attempt_at=now + backoff.delay(failures, retry_after=error.retry_after),
+                    reason=Reason.AGENT_FAILED,
+                    detail=str(error),
                 )
                 return
         self._give_up(account, Reason.AGENT_FAILED, detail=str(error))
@@ -374,16 +416,23 @@ class Turn:
             self.text.refresh_from_db(fields=["state"])
             yield now
 
+    def postpone(self) -> None:
+        """Let the text wait for an agent. It was judged and nothing else, so nothing counts."""
+        with self._writing():
+            self.text.move(InboundState.RECEIVED)
+
     def hand_back(self, error: Exception) -> None:
         """After a failure of our own: let the text wait for its next try. Only the error's type is kept."""
         now = timezone.now()
         logger.error("turn.crashed sid=%s error=%s", self.text.sid, type(error).__name__)
         with transaction.atomic():
             self.lease.confirm(now)
-            self.text.refresh_from_db(fields=["state"])  # a transaction that failed moved the object, not the row
+            # A transaction that failed moved the object, not the row.
+            self.text.refresh_from_db(fields=["state", "crashes"])
             self.text.move(
                 InboundState.RECEIVED,
-                next_attempt_at=now + backoff.delay(self.text.attempts),
+                crashes=self.text.crashes + 1,
+                next_attempt_at=now + backoff.delay(self.text.crashes + 1),
                 reason=Reason.CRASHED,
                 detail=f"{Reason.CRASHED.label} ({type(error).__name__})",
             )
@@ -404,6 +453,21 @@ class Turn:
         logger.info("turn.finished sid=%s state=%s reason=%s", self.text.sid, state.value, reason.value or "-")
 
 
+def leave(lease: Lease) -> None:
+    """Give up a lane whose turn does not end in time: its text waits again, for any worker, and nothing counts.
+
+    The thread that has the turn finds the lease gone and writes nothing. Raises `LeaseLost`.
+    """
+    conversation = Conversation.objects.get(pk=lease.conversation_id)
+    with transaction.atomic():
+        lease.confirm(timezone.now())
+        text = oldest_waiting(conversation)
+        if text is not None and text.state == InboundState.PROCESSING:
+            text.move(InboundState.RECEIVED)
+            logger.info("turn.handed_back sid=%s", text.sid)
+        lease.release()
+
+
 def persistently(write: Callable[[], None]) -> None:
     """Run a transaction again, a few times, while the database is out of reach. Raises what the last try raised."""
     for pause in WRITE_PAUSES:
@@ -417,6 +481,25 @@ def persistently(write: Callable[[], None]) -> None:
         else:
             return
     write()
+
+
+def is_over_the_limit(text: InboundMessage, per_minute: int) -> bool:
+    """Whether the sender's texts in the minute up to this one fill the account's limit without it.
+
+    Counted by the time they were received, not by the time somebody looks: a backlog is not a flood. Those that were
+    throttled do not count, so that of a steady stream the limit's share is answered. A text that an operator wants
+    answered is not held up again.
+    """
+    if text.answer_asked_at is not None:
+        return False
+    earlier = InboundMessage.objects.filter(
+        account_id=text.account_id,
+        sender=text.sender,
+        received_at__gt=text.received_at - OVER_THE_LIMIT_WITHIN,
+        received_at__lte=text.received_at,
+        pk__lt=text.pk,
+    ).exclude(state=InboundState.THROTTLED)
+    return earlier.count() >= per_minute
 
 
 def rule(account: Account, address: str) -> Ruling:

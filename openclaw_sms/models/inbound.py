@@ -27,7 +27,14 @@ class InboundMessage(StatefulModel):
     state = models.CharField(max_length=16, choices=InboundState.choices, default=InboundState.RECEIVED)
     reason = models.CharField(max_length=32, default=Reason.NONE, blank=True, help_text="a code of `Reason`")
     detail = models.CharField(max_length=300, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="times the agent was asked")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="times the agent could not answer")
+    crashes = models.PositiveSmallIntegerField(
+        default=0, help_text="times the gateway itself failed or was killed with the text in hand"
+    )
+    answer_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when an operator last asked for an answer"
+    )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
     backfilled = models.BooleanField(

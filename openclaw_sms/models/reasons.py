@@ -29,6 +29,7 @@ class Reason(models.TextChoices):
     STOP_WORD = "stop_word", "The sender opted out with this text; this account texts them no more."
     START_WORD = "start_word", "The sender asked with this text to be texted again."
     HELP_WORD = "help_word", "The sender asked for help; such texts never reach the agent."
+    THROTTLED = "throttled", "The sender wrote more texts in a minute than the account answers."
     # Access
     OPTED_OUT = "opted_out", "This number has opted out; they can text START."
     AWAITING_APPROVAL = "awaiting_approval", "The sender was not approved yet when this text came."
@@ -80,6 +81,7 @@ FIXES: Mapping[Reason, str] = {
     Reason.COUNTRY: "Add the country to the account's allowCountries, or the number to its allowed senders.",
     Reason.PAIRING_SPENT: "Add the number to the allowed senders, or raise the account's pairingRepliesPerDay.",
     Reason.PAIRING_SPENT_SENDER: "Approve an earlier code of theirs in time, or add them to the allowed senders.",
+    Reason.THROTTLED: "Choose Answer now; raise inboundPerMinute if people write that fast.",
     Reason.AWAITING_APPROVAL: "Approve the sender, if that is not done yet, then choose Answer now.",
     Reason.PAIRING_FULL: "Approve or dismiss a waiting sender; the next text of this one then draws a code.",
     Reason.NOT_LISTED: "Add the number to the account's allowed senders if the person should get in.",

@@ -17,6 +17,7 @@ class InboundState(models.TextChoices):
     SILENT = "silent", "no reply wanted"
     REFUSED = "refused", "refused"
     HELD = "held", "kept until the sender is approved"
+    THROTTLED = "throttled", "kept: too many at once"
     PARKED = "parked", "needs the operator"
 
 
@@ -66,6 +67,7 @@ INBOUND_MOVES: Moves = {
             InboundState.SILENT,
             InboundState.REFUSED,
             InboundState.HELD,
+            InboundState.THROTTLED,
             InboundState.PARKED,
         }
     ),
@@ -73,6 +75,7 @@ INBOUND_MOVES: Moves = {
     InboundState.SILENT: frozenset({InboundState.RECEIVED}),
     InboundState.REFUSED: frozenset({InboundState.RECEIVED}),
     InboundState.HELD: frozenset({InboundState.RECEIVED}),
+    InboundState.THROTTLED: frozenset({InboundState.RECEIVED}),
     InboundState.PARKED: frozenset({InboundState.RECEIVED}),
     InboundState.ANSWERED: frozenset(),
 }

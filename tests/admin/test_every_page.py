@@ -90,6 +90,7 @@ def test_sidebar_leads_everywhere_and_counts_who_waits(console: Client, bob: Pai
     assert [item["title"] for item in items] == [
         "Conversations",
         "Pairing requests",
+        "Dead letters",
         "Allowed senders",
         "Opt-outs",
         "Accounts",

@@ -1,12 +1,15 @@
 """Twilio's door: the contract's table of answers, and what a stranger learns from it."""
 
 import io
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from unittest import mock
 
 import pytest
-from django.db import OperationalError
+from django.conf import settings
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 
 from openclaw_sms.config import accounts
@@ -182,3 +185,45 @@ def test_while_the_database_is_away_forged_posts_are_still_told_from_real_ones(p
     accounts._cache._stale_at = 0.0
     with mock.patch.object(accounts, "load", side_effect=OperationalError):
         assert phone(cast.MALLORY).posts("hello", token="wrong").status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("postgres" in str(settings.DATABASES["default"]["ENGINE"]), reason="SQLite's own conditions")
+class TestADatabaseThatCannotWrite:
+    """Real conditions, not a patched function: each draws a 503, and nothing is pretended."""
+
+    @pytest.fixture
+    def bob(self, phone: Dial) -> Iterator[Phone]:
+        yield phone(cast.BOB)
+        connection.close()  # what a test set on the connection ends with it
+
+    def refuses(self, bob: Phone) -> None:
+        answer = bob.posts("hello", MessageSid="SM1")
+        assert (answer.status_code, answer.content) == (503, b"Not stored")
+        assert not InboundMessage.objects.exists()
+
+    def test_because_it_is_full(self, bob: Phone) -> None:
+        pragma("PRAGMA max_page_count = 1")  # no fewer than it has
+        body = {"MessageSid": "SM1", "Filler": "x" * 30_000}
+        assert bob.posts("hello", **body).status_code == 503
+        assert not InboundMessage.objects.exists()
+        pragma("PRAGMA max_page_count = 1000000")
+        assert bob.posts("hello", **body).status_code == 200
+
+    def test_because_it_is_read_only(self, bob: Phone) -> None:
+        pragma("PRAGMA query_only = 1")
+        self.refuses(bob)
+        pragma("PRAGMA query_only = 0")
+        assert bob.posts("hello", MessageSid="SM1").status_code == 200
+
+    def test_because_somebody_holds_it_locked(self, bob: Phone) -> None:
+        pragma("PRAGMA busy_timeout = 50")
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            self.refuses(bob)
+        assert bob.posts("hello", MessageSid="SM1").status_code == 200
+
+
+def pragma(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
