@@ -14,7 +14,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min, Q
 
-from openclaw_sms.diagnostics.findings import Code, Finding
+from openclaw_sms.config import checks
+from openclaw_sms.diagnostics.findings import Code, Finding, Severity
 from openclaw_sms.messaging import heartbeat, queue
 from openclaw_sms.models import (
     UNSENT,
@@ -30,8 +31,15 @@ from openclaw_sms.models import (
 LONGEST_WAIT = timedelta(minutes=2)
 # SQLite needs room for its journal, and a full disk loses no text only because Twilio is told "not stored".
 LEAST_FREE = 256 * 1024 * 1024
-# The ids of our own system checks, which have entries of their own.
-OUR_CHECKS = ("sms.", "openclaw_sms.")
+# What the check of each account's settings says too, with the command that mends it.
+SAID_ELSEWHERE = frozenset(
+    f"{checks.TAG}.{kind.id}"
+    for kind in (
+        *(checks.UNSIGNED, checks.NOBODY_LISTED, checks.OPEN, checks.OPEN_TO_FEW, checks.PAIRING_OFF),
+        *(checks.UNREACHABLE_URL, checks.DEAF, checks.RESTS, checks.INCOMPLETE, checks.AGENT_RESTS),
+        *(checks.SAME_PATH, checks.RESERVED_PATH, checks.UNUSABLE),
+    )
+)
 MIGRATE = "manage.py migrate"
 START = "manage.py gateway   (or manage.py worker, beside your web server)"
 
@@ -75,16 +83,17 @@ def migrations(now: datetime) -> Iterator[Finding]:
 
 
 def system(now: datetime) -> Iterator[Finding]:
-    """Django's system checks, ours among them."""
+    """Django's system checks, ours among them: errors are problems, warnings are worth a note."""
     for message in system_checks.run_checks(databases=["default"]):
-        if message.level < system_checks.WARNING or message.is_silenced():
+        if message.level < system_checks.WARNING or message.is_silenced() or message.id in SAID_ELSEWHERE:
             continue
         yield Finding(
             message.id or Code.SYSTEM_CHECK,
             str(message.msg),
-            "manage.py check",
+            "manage.py check --database default",
             str(message.hint or ""),
-            help="" if (message.id or "").startswith(OUR_CHECKS) else Code.SYSTEM_CHECK,
+            severity=Severity.PROBLEM if message.level >= system_checks.ERROR else Severity.NOTE,
+            help="" if (message.id or "").startswith(f"{checks.TAG}.") else Code.SYSTEM_CHECK,
         )
 
 

@@ -171,7 +171,7 @@ class TestWhatWentOut:
 
 class TestTheAccount:
     def test_wrong_credentials_are_said_once(self, account: Account, healthy: PretendTwilio) -> None:
-        healthy.auth_token = "another token"
+        healthy.locks_out()
         found = probe(account)
         assert (codes(found), found.credentials) == ({"credentials-refused"}, "refused")
 

@@ -220,7 +220,7 @@ class TestSetup:
             run("channels", "setup", "--account", "default")
 
     def test_with_wrong_credentials(self, healthy: PretendTwilio) -> None:
-        healthy.auth_token = "another"
+        healthy.locks_out()
         with pytest.raises(CommandError, match="Twilio refused the credentials"):
             run("channels", "setup", "--account", "default")
 
@@ -246,6 +246,7 @@ class TestAdd:
     ) -> None:
         stdin(f"{cast.AUTH_TOKEN.replace(' ', '-')}\n")
         twilio.auth_token = cast.AUTH_TOKEN.replace(" ", "-")
+        twilio.lets_in()
         said = run("channels", "add", *self.FLAGS, "--token-stdin", "--allow-from", "+15550001111", "--name", "Desk")
         added = accounts.load().by_id["office"]
         assert (added.from_number, added.webhook_path, added.configured) == (
@@ -263,6 +264,7 @@ class TestAdd:
         self, db: None, twilio: PretendTwilio, stdin: Callable[[str], None]
     ) -> None:
         twilio.auth_token = "a-token"
+        twilio.lets_in()
         stdin("a-token\n")
         assert "matches" in run("channels", "add", *self.FLAGS, "--token-stdin", "--setup")
         assert twilio.account.number["sms_url"].startswith("https://gateway.example.com/webhooks/sms/office#")
@@ -279,6 +281,7 @@ class TestAdd:
         self, db: None, twilio: PretendTwilio, stdin: Callable[[str], None]
     ) -> None:
         twilio.auth_token, twilio.account.has_number = "a-token", False
+        twilio.lets_in()
         stdin("a-token\n")
         with pytest.raises(CommandError, match="no such number"):
             run("channels", "add", *self.FLAGS, "--token-stdin")
@@ -288,6 +291,7 @@ class TestAdd:
         self, db: None, twilio: PretendTwilio, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         twilio.auth_token = "a-token"
+        twilio.lets_in()
         answers = iter(["AC123", REAL_SID, cast.OUR_NUMBER, "gateway", cast.PUBLIC_URL, "y"])
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr("builtins.input", lambda prompt: next(answers))

@@ -6,7 +6,7 @@ comes from TWILIO_AUTH_TOKEN or standard input.
 
 import getpass
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,15 +27,9 @@ from openclaw_sms.management.channels.status import probe_lines
 from openclaw_sms.management.reporting import finding_lines
 from openclaw_sms.management.terminal import paint
 
-Check = Callable[[str], Any]
 # Certainly wrong: such an account would never send or receive.
 HOPELESS = frozenset({Code.CREDENTIALS_REFUSED, WebhookStatus.NUMBER_NOT_FOUND, WebhookStatus.SERVICE_MISSING})
-OPTIONAL: Mapping[str, Check] = {
-    "default_to": lambda raw: entry.number(raw, "Default recipient"),
-    "dm_policy": entry.dm_policy,
-    "allow_from": entry.allow_from,
-    "name": lambda raw: raw.strip()[:100],
-}
+OPTIONAL = ("default_to", "dm_policy", "name")
 
 
 def register(actions: Any) -> None:
@@ -81,24 +75,21 @@ def _refuse_sandbox() -> None:
 def _values(stdout: OutputWrapper, options: Mapping[str, Any], *, asks: bool) -> dict[str, Any]:
     """The settings to store, by column. Raises `ConfigurationError` or `CommandError`: what is missing or wrong."""
     ask = _Asker(stdout, options, asks=asks)
-    values: dict[str, Any] = {"account_sid": ask("account_sid", "Account SID (AC…)", entry.account_sid)}
+    values: dict[str, Any] = {"account_sid": ask("account_sid", "Account SID (AC…)")}
     values["auth_token"] = _token(options, asks=asks)
     if not (asks or options["from_number"] or options["messaging_service_sid"]):
         raise CommandError("Give --from-number or --messaging-service-sid, or run the command on a terminal.")
-    from_number = ask(
-        "from_number", "Your Twilio number (+1…; empty for a Messaging Service)", _optional_number, needed=False
-    )
+    from_number = ask("from_number", "Your Twilio number (+1…; empty for a Messaging Service)", needed=False)
     if from_number:
         values["from_number"] = from_number
     if options["messaging_service_sid"] or not from_number:
-        values["messaging_service_sid"] = ask(
-            "messaging_service_sid", "Messaging Service SID (MG…)", entry.messaging_service_sid
-        )
-    values["public_webhook_url"] = ask(
-        "public_webhook_url", "Public URL of the webhook (https://…)", entry.public_webhook_url
-    )
+        values["messaging_service_sid"] = ask("messaging_service_sid", "Messaging Service SID (MG…)")
+    values["public_webhook_url"] = ask("public_webhook_url", "Public URL of the webhook (https://…)")
     values["webhook_path"] = _path(options, values["public_webhook_url"])
-    given = {name: check(options[name]) for name, check in OPTIONAL.items() if options[name] is not None}
+    given = {name: entry.fit(name, options[name].strip()) for name in OPTIONAL if options[name] is not None}
+    if options["allow_from"] is not None:
+        words = [word.strip() for word in options["allow_from"].split(",")]
+        given["allow_from"] = entry.fit("allow_from", [word for word in words if word])
     return {**values, **given}
 
 
@@ -110,42 +101,45 @@ class _Asker:
         self._options = options
         self._asks = asks
 
-    def __call__(self, name: str, words: str, check: Check, *, needed: bool = True) -> Any:
+    def __call__(self, name: str, words: str, *, needed: bool = True) -> Any:
         if self._options[name] is not None:
-            return check(self._options[name])
+            return entry.fit(name, self._options[name].strip())
         if not self._asks:
             if needed:
                 raise CommandError(f"Give --{name.replace('_', '-')}, or run the command on a terminal.")
             return ""
         while True:
             try:
-                return check(input(f"{words}: "))
+                entered = entry.fit(name, input(f"{words}: ").strip())
             except ConfigurationError as error:
                 self._stdout.write(str(error))
+                continue
             except EOFError:
                 raise CommandError("Stopped; nothing is stored.") from None
-
-
-def _optional_number(raw: str) -> str:
-    return entry.number(raw, "From number") if raw.strip() else ""
+            if entered or not needed:
+                return entered
 
 
 def _token(options: Mapping[str, Any], *, asks: bool) -> str:
     if options["token_stdin"]:
-        return entry.auth_token(sys.stdin.readline())
-    if told := account_environment(accounts.default_region()).auth_token:
-        return entry.auth_token(told)
-    if not asks:
+        token = sys.stdin.readline()
+    elif told := account_environment(accounts.default_region()).auth_token:
+        token = told
+    elif asks:
+        token = getpass.getpass("Auth token (not shown): ")
+    else:
+        token = ""
+    if not token.strip():
         raise CommandError("Give the auth token in TWILIO_AUTH_TOKEN, or on standard input with --token-stdin.")
-    return entry.auth_token(getpass.getpass("Auth token (not shown): "))
+    return str(entry.fit("auth_token", token.strip()))
 
 
 def _path(options: Mapping[str, Any], url: str) -> str:
     """Where to listen: as given, else the public URL's own path where that can be one."""
     if options["webhook_path"] is not None:
-        return entry.webhook_path(options["webhook_path"])
+        return str(entry.fit("webhook_path", options["webhook_path"]))
     try:
-        return entry.webhook_path(urlsplit(url).path)
+        return str(entry.fit("webhook_path", urlsplit(url).path)) or DEFAULT_WEBHOOK_PATH
     except ConfigurationError:
         return DEFAULT_WEBHOOK_PATH
 
