@@ -1,11 +1,12 @@
 """System checks: settings that are dangerous, or that keep an account from doing what somebody expects of it.
 
 `manage.py check` shows what the environment alone tells; `manage.py check --database default` looks at every account
-as it is in effect. The gateway logs all of it when it starts, and the console shows an account its own.
+as it is in effect, and `manage.py check --deploy` also tells what nothing is wrong without. The gateway logs what is
+wrong when it starts, and the console shows an account its own.
 An id never changes its meaning; docs/configuration.md lists them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,19 +14,26 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
 from django.core.checks import Error as CheckError
+from django.core.checks import Info as CheckInfo
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from openclaw_sms.config import accounts, agent_token
 from openclaw_sms.config.accounts import SANDBOX_ID, Account, Accounts
+from openclaw_sms.config.credentials import LookUp
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.secrets.failure import SecretUnavailable
+from openclaw_sms.config.secrets.providers import provider_of
+from openclaw_sms.config.secrets.reference import DEFAULT_PROVIDER, SecretRef, Source
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.models import ANYONE, DmPolicy
 from openclaw_sms.twilio.callbacks import status_callback_url
 
 TAG = "openclaw_sms"
+
+
+LEVELS: Mapping[str, type[CheckMessage]] = {"E": CheckError, "W": CheckWarning, "I": CheckInfo}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,7 @@ class Kind:
     grave: bool = False
 
     def found(self, sentence: str) -> CheckMessage:
-        kind = CheckError if self.id[0] == "E" else CheckWarning
-        return kind(sentence, hint=self.hint, id=f"{TAG}.{self.id}")
+        return LEVELS[self.id[0]](sentence, hint=self.hint, id=f"{TAG}.{self.id}")
 
 
 UNSIGNED = Kind(
@@ -68,7 +75,7 @@ PLAIN_HTTP = Kind("W007", "Use https: over plain http everybody on the way reads
 OTHER_PATH = Kind("W008", "Have the proxy map one path to the other, or let publicWebhookUrl end in webhookPath.")
 DEAF = Kind("W009", "Set publicWebhookUrl (SMS_PUBLIC_WEBHOOK_URL) if the account is to receive texts.")
 NO_KEYS = Kind(
-    "W010",
+    "I001",
     "Set SMS_ENCRYPTION_KEYS, then run `manage.py secrets rotate`: stored secrets are else lost with SECRET_KEY.",
 )
 RESTS = Kind("W011", "Mend what the sentence names; the account goes on by itself then.")
@@ -84,7 +91,7 @@ UNUSABLE = Kind("E003", "Correct the setting that the sentence names; nothing is
 
 KINDS = (
     *(UNSIGNED, NOBODY_LISTED, OPEN, OPEN_TO_FEW, PAIRING_OFF, UNREACHABLE_URL, PLAIN_HTTP, OTHER_PATH, DEAF),
-    *(NO_KEYS, RESTS, INCOMPLETE, AGENT_RESTS, SAME_PATH, RESERVED_PATH, UNUSABLE),
+    *(RESTS, INCOMPLETE, AGENT_RESTS, SAME_PATH, RESERVED_PATH, UNUSABLE, NO_KEYS),
 )
 # What the environment alone cannot tell: the rest of the account may be in the console.
 NEEDS_ROWS = frozenset({NOBODY_LISTED, OPEN_TO_FEW, DEAF, RESTS, INCOMPLETE})
@@ -111,16 +118,8 @@ def of_accounts(known: Accounts) -> list[CheckMessage]:
 
 
 def of_everything() -> list[CheckMessage]:
-    """All there is to say about the settings now in effect; reads the database and looks secrets up."""
-    return [*of_environment(), *_attempted(lambda: of_accounts(accounts.load()))]
-
-
-def of_environment() -> list[CheckMessage]:
-    """What holds whatever the rows say."""
-    messages = []
-    if not (settings.DEBUG or settings.SMS_SANDBOX or settings.SMS_ENCRYPTION_KEYS):
-        messages.append(NO_KEYS.found("SMS_ENCRYPTION_KEYS is not set: SECRET_KEY encrypts what is stored."))
-    return [*messages, *_attempted(_of_agents_token)]
+    """All that is wrong with the settings now in effect; reads the database and looks secrets up."""
+    return [*_attempted(_of_agents_token), *_attempted(lambda: of_accounts(accounts.load()))]
 
 
 def of_environments_account() -> list[CheckMessage]:
@@ -133,8 +132,16 @@ def of_environments_account() -> list[CheckMessage]:
 @register(TAG, Tags.security)
 def check_environment(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     if databases:
-        return of_environment()  # the accounts are looked at as they are in effect, below
-    return [*of_environment(), *_attempted(of_environments_account)]
+        return []  # everything is looked at as it is in effect, below
+    return [*_attempted(_of_agents_token_in_the_environment), *_attempted(of_environments_account)]
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_deployment(**kwargs: Any) -> list[CheckMessage]:
+    """Advice: without it everything works, and `doctor` has nothing to say."""
+    if settings.DEBUG or settings.SMS_SANDBOX or settings.SMS_ENCRYPTION_KEYS:
+        return []
+    return [NO_KEYS.found("SMS_ENCRYPTION_KEYS is not set: SECRET_KEY encrypts what is stored.")]
 
 
 @register(TAG, Tags.database)
@@ -142,7 +149,7 @@ def check_accounts(*, databases: Sequence[str] | None = None, **kwargs: Any) -> 
     if not databases or "default" not in databases:
         return []
     try:
-        return _attempted(lambda: of_accounts(accounts.load()))
+        return of_everything()
     except DatabaseError:
         return []  # before the first `migrate` there is nothing to look at
 
@@ -155,10 +162,24 @@ def _attempted(look: Callable[[], list[CheckMessage]]) -> list[CheckMessage]:
 
 
 def _of_agents_token() -> list[CheckMessage]:
+    return _of_agents_token_by(resolver.resolve)
+
+
+def _of_agents_token_in_the_environment() -> list[CheckMessage]:
+    """Without the database, which has the definitions of providers: only what needs none."""
+
+    def look_up(ref: SecretRef) -> str:
+        is_plain = ref.source is Source.ENV and ref.provider == DEFAULT_PROVIDER
+        return provider_of(ref, {}).look_up(ref) if is_plain else ""
+
+    return _of_agents_token_by(look_up)
+
+
+def _of_agents_token_by(look_up: LookUp) -> list[CheckMessage]:
     ref = agent_token.reference()
     try:
         if ref is not None:
-            resolver.resolve(ref)
+            look_up(ref)
     except SecretUnavailable as error:
         return [AGENT_RESTS.found(f"{agent_token.NAME}: {error}")]
     return []

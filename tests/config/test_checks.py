@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from django.core.checks import run_checks
+from django.core.checks import INFO, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.utils import timezone
@@ -120,16 +120,29 @@ class TestTheCommand:
         monkeypatch.setenv(name, value)
         assert ids(run_checks(tags=["openclaw_sms"])) == expected
 
-    def test_wants_keys_outside_of_debugging(self, settings: Settings) -> None:
+    def test_advises_keys_to_who_deploys_outside_of_debugging(self, settings: Settings) -> None:
         settings.SMS_ENCRYPTION_KEYS = []
-        assert ids(run_checks(tags=["openclaw_sms"])) == {"W010"}
-        settings.DEBUG = True
+        (message,) = run_checks(tags=["openclaw_sms"], include_deployment_checks=True)
+        assert (message.id, message.level) == ("openclaw_sms.I001", INFO)
         assert ids(run_checks(tags=["openclaw_sms"])) == set()
+        settings.DEBUG = True
+        assert ids(run_checks(tags=["openclaw_sms"], include_deployment_checks=True)) == set()
 
     def test_names_an_agents_token_that_cannot_be_had(self, settings: Settings) -> None:
         settings.SMS_AGENT_TOKEN_REF = "env:default:NO_SUCH_TOKEN"
         (message,) = run_checks(tags=["openclaw_sms"])
         assert (message.id, "env:default:NO_SUCH_TOKEN is not set" in message.msg) == ("openclaw_sms.W013", True)
+
+    def test_asks_no_database_for_an_agents_token_unless_it_may(self, settings: Settings) -> None:
+        settings.SMS_AGENT_TOKEN_REF = "store:default:NO_SUCH_TOKEN"
+        assert run_checks(tags=["openclaw_sms"]) == []
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("ref", ["env:default:NO_SUCH_TOKEN", "store:default:NO_SUCH_TOKEN"])
+    def test_looks_everywhere_for_an_agents_token_when_it_may(self, settings: Settings, ref: str) -> None:
+        settings.SMS_AGENT_TOKEN_REF = ref
+        found = run_checks(tags=["openclaw_sms"], databases=["default"])
+        assert "openclaw_sms.W013" in {message.id for message in found}
 
     @pytest.mark.django_db
     def test_looks_at_every_account_when_asked_for_the_database(self) -> None:

@@ -75,7 +75,7 @@ def test_only_the_client_creates_messages_at_twilio() -> None:
 def test_only_the_outbox_has_the_client_send() -> None:
     """Whatever is called `send` and is not the worker's, or a mail's."""
     assert who(lambda called: called.endswith(".send") and called not in ("worker.send", "mail.send")) == {
-        "messaging/outbox.py:post"
+        "messaging/outbox.py:_post_in_its_place"
     }
 
 
@@ -97,7 +97,7 @@ def test_nothing_speaks_to_twilio_past_the_client() -> None:
 
 
 def test_the_gate_is_asked_right_before_the_post() -> None:
-    [post] = [body for name, body in functions() if name == "messaging/outbox.py:post"]
+    [post] = [body for name, body in functions() if name == "messaging/outbox.py:_post_in_its_place"]
     order = calls(post)
     asked, posted = order.index("gate.can_send"), order.index("twilio.send")
     between = set(order[asked + 1 : posted])

@@ -47,6 +47,10 @@ def file(tmp_path: Path, providers: Define) -> Path:
 
 
 class TestTheEnvironment:
+    @pytest.fixture(autouse=True)
+    def _no_definitions(self, providers: Define) -> None:
+        providers()
+
     def test_needs_no_definition(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MY_TOKEN", TOKEN)
         assert resolver.resolve(IN_ENV) == TOKEN
