@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min, Q
 
+from openclaw_sms.config import checks
 from openclaw_sms.diagnostics.findings import Code, Finding
 from openclaw_sms.messaging import heartbeat, queue
 from openclaw_sms.models import (
@@ -31,7 +32,16 @@ LONGEST_WAIT = timedelta(minutes=2)
 # SQLite needs room for its journal, and a full disk loses no text only because Twilio is told "not stored".
 LEAST_FREE = 256 * 1024 * 1024
 # The ids of our own system checks, which have entries of their own.
-OUR_CHECKS = ("sms.", "openclaw_sms.")
+OUR_CHECKS = f"{checks.TAG}."
+# Those that doctor finds by itself, with more to say: each account's settings, and what is not served.
+FOUND_OTHERWISE = frozenset(
+    f"{checks.TAG}.{kind.id}"
+    for kind in (
+        *(checks.UNSIGNED, checks.NOBODY_LISTED, checks.OPEN, checks.OPEN_TO_FEW, checks.PAIRING_OFF),
+        *(checks.UNREACHABLE_URL, checks.DEAF, checks.RESTS, checks.INCOMPLETE),
+        *(checks.SAME_PATH, checks.RESERVED_PATH, checks.UNUSABLE),
+    )
+)
 MIGRATE = "manage.py migrate"
 START = "manage.py gateway   (or manage.py worker, beside your web server)"
 
@@ -75,9 +85,9 @@ def migrations(now: datetime) -> Iterator[Finding]:
 
 
 def system(now: datetime) -> Iterator[Finding]:
-    """Django's system checks, ours among them."""
+    """Django's system checks, and those of ours that nothing else here finds."""
     for message in system_checks.run_checks(databases=["default"]):
-        if message.level < system_checks.WARNING or message.is_silenced():
+        if message.level < system_checks.WARNING or message.is_silenced() or message.id in FOUND_OTHERWISE:
             continue
         yield Finding(
             message.id or Code.SYSTEM_CHECK,

@@ -132,7 +132,7 @@ class PretendTwilio(LoopbackServer):
         self._plans: list[_Plan] = []
         self.account = AccountPages(account_sid, phone_number)
         self.hangs_for = 0.0  # seconds that every question but a post waits
-        self._known_token = auth_token
+        self._rotated_to = ""
 
     # What a test asks
 
@@ -167,10 +167,10 @@ class PretendTwilio(LoopbackServer):
 
     def locks_out(self) -> None:
         """Nobody knows the auth token any more, as after a rotation."""
-        self._known_token = secrets.token_hex(16)
+        self._rotated_to = secrets.token_hex(16)
 
     def lets_in(self) -> None:
-        self._known_token = self.auth_token
+        self._rotated_to = ""
 
     def posts_to(self, number: str) -> list[PostedText]:
         """Every attempt to text one number, oldest first, refused ones too."""
@@ -222,7 +222,8 @@ class PretendTwilio(LoopbackServer):
         return self._create(request) if request.method == "POST" else self._list(request)
 
     def _is_authentic(self, request: Request) -> bool:
-        expected = base64.b64encode(f"{self.account_sid}:{self._known_token}".encode()).decode()
+        token = self._rotated_to or self.auth_token
+        expected = base64.b64encode(f"{self.account_sid}:{token}".encode()).decode()
         return request.headers.get("authorization") == f"Basic {expected}"
 
     def _create(self, request: Request) -> Answer | None:
