@@ -259,6 +259,15 @@ class TestAdd:
         event = AuditEvent.objects.get()
         assert (event.action, twilio.auth_token in json.dumps(event.detail)) == ("account.added", False)
 
+    def test_brings_back_an_account_that_was_removed(
+        self, db: None, twilio: PretendTwilio, stdin: Callable[[str], None]
+    ) -> None:
+        SmsAccount.objects.create(account_id="office", declared=False)
+        twilio.auth_token = "a-token"
+        stdin("a-token\n")
+        run("channels", "add", *self.FLAGS, "--token-stdin")
+        assert accounts.load().by_id["office"].configured
+
     def test_with_setup_it_sets_the_webhook_as_well(
         self, db: None, twilio: PretendTwilio, stdin: Callable[[str], None]
     ) -> None:
