@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, parse_qsl, urldefrag, urlencode, urlsplit
 from twilio.request_validator import RequestValidator
 
 from tests.support.loopback import Address, Answer, LoopbackServer, Request, send
-from tests.support.twilio_account import AccountPages
+from tests.support.twilio_account import ACCOUNT, AccountPages
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MEDIA = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages/(?P<sid>[^/]+)/Media\.json")
@@ -133,6 +133,7 @@ class PretendTwilio(LoopbackServer):
         self.account = AccountPages(account_sid, phone_number)
         self.hangs_for = 0.0  # seconds that every question but a post waits
         self._rotated_to = ""
+        self.api_key: tuple[str, str] | None = None  # a standard one, which may not look at the account itself
 
     # What a test asks
 
@@ -222,9 +223,11 @@ class PretendTwilio(LoopbackServer):
         return self._create(request) if request.method == "POST" else self._list(request)
 
     def _is_authentic(self, request: Request) -> bool:
-        token = self._rotated_to or self.auth_token
-        expected = base64.b64encode(f"{self.account_sid}:{token}".encode()).decode()
-        return request.headers.get("authorization") == f"Basic {expected}"
+        sees_account = ACCOUNT.fullmatch(request.path) is not None
+        logins = [(self.account_sid, self._rotated_to or self.auth_token)]
+        if self.api_key is not None and not sees_account:
+            logins.append(self.api_key)
+        return request.headers.get("authorization") in [_basic(*login) for login in logins]
 
     def _create(self, request: Request) -> Answer | None:
         pairs = parse_qsl(request.body.decode(), keep_blank_values=True)
@@ -379,6 +382,10 @@ class PretendTwilio(LoopbackServer):
         headers = webhook_headers(parts.netloc, sign(self.auth_token, url, body))
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         return send(self.routes[parts.netloc], "POST", target, body=body, headers=headers)
+
+
+def _basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def webhook_headers(host: str, signature: str | None) -> dict[str, str]:
