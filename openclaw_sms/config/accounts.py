@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseFailure
 
 from openclaw_sms.config import changes, sources
-from openclaw_sms.config.credentials import LookUp, not_while_switched_off, secrets_of, with_ciphertexts
+from openclaw_sms.config.credentials import LookUp, has_token, not_while_switched_off, secrets_of, with_ciphertexts
 from openclaw_sms.config.paths import DEFAULT_WEBHOOK_PATH as DEFAULT_WEBHOOK_PATH
 from openclaw_sms.config.paths import is_reserved as is_reserved
 from openclaw_sms.config.paths import normalise_path as normalise_path
@@ -207,8 +207,7 @@ def ensure_rows(channel: ChannelSettings) -> None:
 
 
 def _has_credentials(level: AccountSettings) -> bool:
-    said = (level.account_sid, level.auth_token, level.auth_token_ref, level.from_number, level.messaging_service_sid)
-    return any(said)
+    return has_token(level) or any((level.account_sid, level.from_number, level.messaging_service_sid))
 
 
 def refuse_sandbox_beside_real_credentials() -> None:

@@ -52,7 +52,7 @@ def store(account_id: str, values: Mapping[str, Any]) -> SmsAccount:
     row, _ = SmsAccount.objects.get_or_create(account_id=account_id)
     for name, value in values.items():
         setattr(row, name, value)
-    row.enabled = True
+    row.enabled = row.declared = True
     row.save()
     transaction.on_commit(accounts.forget)
     return row

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("openclaw_sms.accounts")
 
+# What comes and goes with a source of secrets, which is no change of settings: `account.unavailable` and
+# `account.available` tell of it.
+_WITH_THEIR_SOURCE = frozenset({"unavailable", "auth_token", "secondary_auth_token", "api_key_secret"})
+
 
 def tell(before: "Accounts", after: "Accounts") -> None:
     """Log what a running gateway now does otherwise."""
@@ -23,12 +27,13 @@ def tell(before: "Accounts", after: "Accounts") -> None:
 def events(before: "Accounts", after: "Accounts") -> Iterator[str]:
     for account_id in sorted({*before.by_id, *after.by_id}):
         was, now = before.by_id.get(account_id), after.by_id.get(account_id)
-        if was != now or _route(before, was) != _route(after, now):
-            event, *details = _event(was, now, _route(before, was), _route(after, now))
+        if told := _event(was, now, _route(before, was), _route(after, now)):
+            event, *details = told
             yield " ".join([event, f"account={account_id}", *details])
 
 
 def _event(was: "Account | None", now: "Account | None", old: str, new: str) -> tuple[str, ...]:
+    """Nothing when nothing changed."""
     if was is None:
         return "account.added", f"path={new}"
     if now is None:
@@ -37,8 +42,14 @@ def _event(was: "Account | None", now: "Account | None", old: str, new: str) -> 
         return ("account.enabled", f"path={new}") if now.enabled else ("account.disabled", f"path={old}")
     if old != new:
         return "account.route_changed", f"from={old}", f"to={new}"
-    changed = [each.name for each in fields(was) if getattr(was, each.name) != getattr(now, each.name)]
-    return "account.changed", f"settings={','.join(changed)}"
+    changed = _settings_changed(was, now)
+    return ("account.changed", f"settings={','.join(changed)}") if changed else ()
+
+
+def _settings_changed(was: "Account", now: "Account") -> list[str]:
+    unsaid = _WITH_THEIR_SOURCE if was.unavailable != now.unavailable else frozenset()
+    names = [each.name for each in fields(was) if each.name not in unsaid]
+    return [name for name in names if getattr(was, name) != getattr(now, name)]
 
 
 def _route(known: "Accounts", account: "Account | None") -> str:

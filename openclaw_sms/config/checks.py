@@ -33,7 +33,7 @@ from openclaw_sms.twilio.callbacks import status_callback_url
 TAG = "openclaw_sms"
 
 
-LEVELS: Mapping[str, type[CheckMessage]] = {"E": CheckError, "W": CheckWarning, "I": CheckInfo}
+LEVELS: Mapping[str, Callable[..., CheckMessage]] = {"E": CheckError, "W": CheckWarning, "I": CheckInfo}
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,11 @@ def with_ciphertexts(rows: QuerySet[Row]) -> QuerySet[Row]:
     return found.annotate(**{f"stored_{column}": as_stored(column) for column in columns})  # type: ignore[no-any-return]
 
 
+def has_token(level: AccountSettings) -> bool:
+    """Whether a row that was read `with_ciphertexts` says what the auth token is, even if nobody can read it now."""
+    return bool(level.auth_token_ref or vars(level).get("stored_auth_token"))
+
+
 def secrets_of(levels: tuple[AccountSettings, ...], env: AccountEnvironment, look_up: LookUp) -> AccountSecrets:
     """The first level that says something of a secret decides, else the environment."""
     found: dict[str, str] = {}

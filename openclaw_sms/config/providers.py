@@ -1,27 +1,30 @@
-"""`secrets.providers`: where references to secrets are looked up. Only their shape is decided here.
+"""`secrets.providers` of a document: every problem with its path, and what is stored.
 
-Keys, types and sources are the reference channel's.
+Keys, types and sources are the reference channel's. What a provider is in the end is decided by `config.secrets`: the
+limits are taken from there, and a definition without problems here is put before it too.
 """
 
-import re
+import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from openclaw_sms.config import kinds
 from openclaw_sms.config.kinds import Kind, Unfit
+from openclaw_sms.config.secrets import files, programs
+from openclaw_sms.config.secrets.definition import INSECURE, NOT_INSECURE
+from openclaw_sms.config.secrets.providers import defined
+from openclaw_sms.config.secrets.reference import PROVIDER
+from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.models import SecretProvider
 
 ROOT = "secrets.providers"
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 LONGEST = 4096  # a path's, and an argument's
-DAY_IN_MS = 24 * 60 * 60 * 1000
-LARGEST_ANSWER = 64 * 1024 * 1024  # bytes
 
 
 def _path(value: Any) -> str:
     written = kinds.text(LONGEST)(value)
-    if not PurePosixPath(written).is_absolute():
+    if not PurePosixPath(os.path.expanduser(written)).is_absolute():
         raise Unfit("must be an absolute path")
     return str(written)
 
@@ -41,9 +44,13 @@ def _variables(value: Any) -> dict[str, str]:
     return {name: kinds.text(LONGEST)(each) for name, each in value.items()}
 
 
+def _never(value: Any) -> bool:
+    if kinds.truth(value):
+        raise Unfit(NOT_INSECURE)
+    return False
+
+
 _TEXT = kinds.text(LONGEST)
-_MILLISECONDS = kinds.whole_number(1, DAY_IN_MS)
-_BYTES = kinds.whole_number(1, LARGEST_ANSWER)
 
 # By source: each key's kind, and which of them must be there.
 KEYS: Mapping[str, Mapping[str, Kind]] = {
@@ -51,21 +58,21 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
     "file": {
         "path": _path,
         "mode": kinds.one_of(["json", "singleValue"]),
-        "timeoutMs": _MILLISECONDS,
-        "maxBytes": _BYTES,
-        "allowInsecurePath": kinds.truth,
+        "timeoutMs": kinds.whole_number(1, files.LONGEST_TIMEOUT),
+        "maxBytes": kinds.whole_number(1, files.LARGEST_FILE),
+        INSECURE: _never,
     },
     "exec": {
         "command": _path,
         "args": _list_of(_TEXT),
-        "timeoutMs": _MILLISECONDS,
-        "noOutputTimeoutMs": _MILLISECONDS,
-        "maxOutputBytes": _BYTES,
+        "timeoutMs": kinds.whole_number(1, programs.LONGEST_TIMEOUT_MS),
+        "noOutputTimeoutMs": kinds.whole_number(1, programs.LONGEST_TIMEOUT_MS),
+        "maxOutputBytes": kinds.whole_number(1, programs.LARGEST_OUTPUT),
         "jsonOnly": kinds.truth,
         "env": _variables,
         "passEnv": _list_of(_TEXT),
         "trustedDirs": _list_of(_path),
-        "allowInsecurePath": kinds.truth,
+        INSECURE: _never,
         "allowSymlinkCommand": kinds.truth,
     },
     "store": {},
@@ -81,7 +88,7 @@ def stored() -> Mapping[str, Mapping[str, Any]]:
 def read(name: str, value: Any) -> tuple[dict[str, Any], list[str]]:
     """One provider's settings as they are stored, and a sentence for each of them that cannot be used."""
     path = f"{ROOT}.{name}"
-    if not NAME.fullmatch(name):
+    if not PROVIDER.fullmatch(name):
         return {}, [f"{path}: a provider's name is small letters, digits, _ and -, and begins with a letter."]
     source = value.get("source") if isinstance(value, dict) else None
     if not isinstance(source, str) or source not in KEYS:
@@ -98,4 +105,13 @@ def read(name: str, value: Any) -> tuple[dict[str, Any], list[str]]:
             settings[key] = KEYS[source][key](written)
         except Unfit as unfit:
             problems.append(f"{path}.{key} {unfit}.")
-    return settings, problems
+    return settings, problems or _refused(name, settings)
+
+
+def _refused(name: str, settings: Mapping[str, Any]) -> list[str]:
+    """What `config.secrets` would say of it when a secret is looked up."""
+    try:
+        defined(name, settings)
+    except ConfigurationError as error:
+        return [str(error)]
+    return []

@@ -238,13 +238,7 @@ def _sentence(answer: Answer) -> str:
 
 def _about_twilio(account: Account, answers: Mapping[str, Answer], *, refused: bool) -> Iterator[Finding]:
     if refused:
-        yield Finding(
-            Code.CREDENTIALS_REFUSED,
-            "Twilio refuses the account's credentials: nothing is sent, and no signature can be trusted to match.",
-            "Twilio error 20003",
-            "copy the Account SID and the auth token from Twilio's console once more",
-            account.id,
-        )
+        yield _refused(account, token_works=answers.get("account", UNANSWERED).value is not None)
         return
     silent = [answer for answer in answers.values() if not answer.in_time or _is_unreachable(answer.error)]
     if silent:
@@ -255,6 +249,17 @@ def _about_twilio(account: Account, answers: Mapping[str, Answer], *, refused: b
             "curl -sS -o /dev/null -w '%{http_code}\\n' https://api.twilio.com",
             account.id,
         )
+
+
+def _refused(account: Account, *, token_works: bool) -> Finding:
+    if token_works:
+        cause = "Twilio refuses the account's API key: nothing is sent. The auth token works."
+        what = "the API key's SID and secret"
+    else:
+        cause = "Twilio refuses the account's credentials: nothing is sent, and no signature can be trusted to match."
+        what = "the Account SID and the auth token"
+    fix = f"copy {what} from Twilio's console once more"
+    return Finding(Code.CREDENTIALS_REFUSED, cause, "Twilio error 20003", fix, account.id)
 
 
 def _is_unreachable(error: Exception | None) -> bool:

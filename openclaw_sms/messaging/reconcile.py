@@ -100,7 +100,8 @@ def _sent_since(
     twilio: TwilioClient, account: Account, part: OutboundPart, posted_at: datetime, now: datetime
 ) -> list[Found]:
     """What Twilio may have made of a post at `posted_at` by our clock."""
-    found = twilio.sent_since(to=part.conversation.sender, from_number=account.from_number, since=None)
+    to = part.conversation.sender
+    found = twilio.sent_since(to=to, from_number=outbox.from_address(account, to), since=None)
     since = _earliest(posted_at, twilio.clock_ahead, now)
     return [
         message for message in found if since is None or message.created_at is None or message.created_at >= since

@@ -47,6 +47,15 @@ class Credentials:
     api_key_sid: str = ""
     api_key_secret: str = field(default="", repr=False)
 
+    @property
+    def has_api_key(self) -> bool:
+        return bool(self.api_key_sid and self.api_key_secret)
+
+    @property
+    def without_api_key(self) -> "Credentials":
+        """To log in with the auth token."""
+        return Credentials(self.account_sid, self.auth_token)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -238,9 +247,8 @@ def official_client(credentials: Credentials, transport: Any) -> Any:
 
 
 def _login(credentials: Credentials) -> tuple[str, str]:
-    has_api_key = credentials.api_key_sid and credentials.api_key_secret
-    username = credentials.api_key_sid if has_api_key else credentials.account_sid
-    password = credentials.api_key_secret if has_api_key else credentials.auth_token
+    username = credentials.api_key_sid if credentials.has_api_key else credentials.account_sid
+    password = credentials.api_key_secret if credentials.has_api_key else credentials.auth_token
     return _header_text(username), _header_text(password)
 
 

@@ -8,21 +8,15 @@ https://www.twilio.com/docs/messaging/api/service-resource
 """
 
 import enum
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-from urllib.parse import urlsplit
 
-from openclaw_sms.twilio.client import API_BASE_URL, Credentials, path_segment, refuse_insecure
+from openclaw_sms.twilio.client import API_BASE_URL, Credentials
 from openclaw_sms.twilio.errors import TwilioError
+from openclaw_sms.twilio.lookup import TwilioLookup
 
 # A person waits for the page.
 PATIENCE = timedelta(seconds=8)
-# Messaging Services live at a host of their own; a stand-in for Twilio has one address for everything.
-SERVICES_BASE_URL = "https://messaging.twilio.com"
-API = "/2010-04-01/Accounts"
 
 
 class Verdict(enum.StrEnum):
@@ -52,68 +46,49 @@ class Subject:
 
 def inspect(subject: Subject, base_url: str = API_BASE_URL) -> list[Answer]:
     """Raises `InsecureApiBase`. Everything else that goes wrong is an answer."""
-    refuse_insecure(base_url)
-    credentials = subject.credentials
-    token = (credentials.account_sid, credentials.auth_token)
-    answers = [_auth_token(base_url, credentials.account_sid, token)]
-    sends_with = token
-    if credentials.api_key_sid and credentials.api_key_secret:
-        sends_with = (credentials.api_key_sid, credentials.api_key_secret)
-        answers.append(_api_key(base_url, credentials.account_sid, sends_with))
-    if answers[-1].verdict is Verdict.OK:
-        answers.append(_sender(base_url, subject, sends_with))
-    return answers
-
-
-Login = tuple[str, str]
-
-
-def _auth_token(base_url: str, account_sid: str, login: Login) -> Answer:
+    lookup = TwilioLookup(subject.credentials, base_url=base_url, timeout=PATIENCE)
     try:
-        found = _get(base_url, f"{API}/{path_segment(account_sid)}.json", login)
+        answers = [_auth_token(lookup)]
+        if answers[0].verdict is Verdict.OK or subject.credentials.has_api_key:
+            answers += _sender(lookup, subject)
+        return answers
+    finally:
+        lookup.close()
+
+
+def _auth_token(lookup: TwilioLookup) -> Answer:
+    try:
+        status = lookup.account().status
     except TwilioError as error:
         return _failed(error, "the auth token", "Twilio does not know the Account SID.")
-    status = str(found.get("status", ""))
     if status != "active":
         return Answer(Verdict.NOT_FIT, f"The auth token works, but Twilio calls the account {_word(status)}.")
     return Answer(Verdict.OK, "The auth token works.")
 
 
-def _api_key(base_url: str, account_sid: str, login: Login) -> Answer:
-    """Standard keys may not look at the account itself, so they are tried on its numbers."""
+def _sender(lookup: TwilioLookup, subject: Subject) -> list[Answer]:
+    """Asked with what sends: with an API key this also shows whether that works."""
+    by_key = subject.credentials.has_api_key
     try:
-        _get(base_url, f"{API}/{path_segment(account_sid)}/IncomingPhoneNumbers.json", login, PageSize="1")
+        found = _number(lookup, subject.from_number) if subject.from_number else _service(lookup, subject)
     except TwilioError as error:
-        return _failed(error, "the API key", "Twilio does not know the Account SID.")
-    return Answer(Verdict.OK, "The API key works.")
+        what = "the API key" if by_key else "the question for the sender"
+        return [_failed(error, what, "Twilio does not know the Account SID.")]
+    return [Answer(Verdict.OK, "The API key works."), found] if by_key else [found]
 
 
-def _sender(base_url: str, subject: Subject, login: Login) -> Answer:
-    try:
-        return _number(base_url, subject, login) if subject.from_number else _service(base_url, subject, login)
-    except TwilioError as error:
-        return _failed(error, "the question for the sender", "Twilio does not know the Messaging Service.")
-
-
-def _number(base_url: str, subject: Subject, login: Login) -> Answer:
-    path = f"{API}/{path_segment(subject.credentials.account_sid)}/IncomingPhoneNumbers.json"
-    listed = _get(base_url, path, login, PhoneNumber=subject.from_number).get("incoming_phone_numbers")
-    numbers = listed if isinstance(listed, list) else []
-    found = next(
-        (one for one in numbers if isinstance(one, dict) and one.get("phone_number") == subject.from_number), None
-    )
+def _number(lookup: TwilioLookup, number: str) -> Answer:
+    found = lookup.number(number)
     if found is None:
         return Answer(Verdict.NOT_FOUND, "The from number does not belong to the account; copy it from Twilio.")
-    can = found.get("capabilities")
-    if isinstance(can, dict) and can.get("sms", can.get("SMS")) is False:
+    if not found.takes_texts:
         return Answer(Verdict.NOT_FIT, "The from number belongs to the account, but cannot send or receive texts.")
     return Answer(Verdict.OK, "The from number belongs to the account.")
 
 
-def _service(base_url: str, subject: Subject, login: Login) -> Answer:
-    at_twilio = urlsplit(base_url).hostname == urlsplit(API_BASE_URL).hostname
-    base = SERVICES_BASE_URL if at_twilio else base_url
-    _get(base, f"/v1/Services/{path_segment(subject.messaging_service_sid)}", login)
+def _service(lookup: TwilioLookup, subject: Subject) -> Answer:
+    if lookup.service(subject.messaging_service_sid) is None:
+        return Answer(Verdict.NOT_FOUND, "Twilio does not know the Messaging Service.")
     return Answer(Verdict.OK, "The Messaging Service belongs to the account.")
 
 
@@ -127,16 +102,3 @@ def _failed(error: TwilioError, what: str, not_found: str) -> Answer:
 
 def _word(status: str) -> str:
     return status if status in ("suspended", "closed") else "not active"
-
-
-def _get(base_url: str, path: str, login: Login, **query: str) -> Mapping[str, Any]:
-    """The answer's JSON object. Raises `TwilioError`."""
-    from openclaw_sms.twilio.transport import Transport
-
-    transport = Transport(base_url, PATIENCE)
-    try:
-        response = transport.request("GET", f"{API_BASE_URL}{path}", params=query, auth=login)
-    finally:
-        transport.close()
-    found: Mapping[str, Any] = json.loads(response.text)
-    return found

@@ -84,9 +84,12 @@ class TwilioLookup:
         """How far our clock is ahead of Twilio's, by the Date of its last answer, which has whole seconds."""
         self._transport = Transport(base_url, timeout, observe=self._compare_clocks)
         self._library = official_client(credentials, self._transport)
+        # Standard API keys may not look at the account itself; its auth token may.
+        self._by_token = official_client(credentials.without_api_key, self._transport)
         self._account_sid = path_segment(credentials.account_sid)
 
     def account(self) -> AccountFacts:
+        """Asked with the auth token, whatever else there is to log in with."""
         return understood(self._account, QUESTION_UNANSWERED)
 
     def number(self, number: str) -> NumberFacts | None:
@@ -123,7 +126,7 @@ class TwilioLookup:
         self._transport.close()
 
     def _account(self) -> AccountFacts:
-        found = self._library.api.v2010.accounts(self._account_sid).fetch()
+        found = self._by_token.api.v2010.accounts(self._account_sid).fetch()
         return AccountFacts(status=str(found.status or ""), type=str(found.type or ""))
 
     def _number(self, number: str) -> NumberFacts | None:

@@ -52,6 +52,17 @@ def test_no_change_is_no_line() -> None:
     assert list(changes.events(known(ONE), known(replace(ONE)))) == []
 
 
+def test_a_secret_that_comes_and_goes_with_its_source_is_no_change_of_settings() -> None:
+    rests = replace(ONE, auth_token="", unavailable="authToken: env:default:X is not set.")
+    assert list(changes.events(known(ONE), known(rests))) == []
+    assert list(changes.events(known(rests), known(ONE))) == []
+    moved = replace(rests, from_number=ALICE)
+    assert list(changes.events(known(ONE), known(moved))) == ["account.changed account=one settings=from_number"]
+    assert list(changes.events(known(ONE), known(replace(ONE, auth_token="rotated")))) == [
+        "account.changed account=one settings=auth_token"
+    ]
+
+
 def test_a_path_that_another_account_takes_over_is_told() -> None:
     second = replace(ONE, pk=2, id="a", webhook_path="/one")
     lines = list(changes.events(known(ONE), known(second, ONE)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import OperationalError
 
-from openclaw_sms.config import accounts, refresher
+from openclaw_sms.config import accounts, providers, refresher
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.reference import SecretRef, Source
@@ -23,6 +23,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise OperationalError("no such table")
 
     monkeypatch.setattr(accounts, "load", away)
+    monkeypatch.setattr(providers, "stored", dict)
     refresher.start()
     yield
     refresher.stop()

@@ -1,9 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from cryptography.fernet import Fernet
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import instance
@@ -23,8 +21,7 @@ def worker_lives(db: None) -> None:
 
 
 @pytest.fixture
-def healthy(account: Account, twilio: PretendTwilio, worker_lives: None, settings: Settings) -> PretendTwilio:
+def healthy(account: Account, twilio: PretendTwilio, worker_lives: None) -> PretendTwilio:
     """Everything as it should be: a worker lives, and Twilio posts to our public URL."""
-    settings.SMS_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     twilio.account.number["sms_url"] = cast.PUBLIC_URL
     return twilio

@@ -1,5 +1,6 @@
 """What a probe finds at Twilio and at the agent, over the official library and real HTTP."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -174,6 +175,20 @@ class TestTheAccount:
         healthy.locks_out()
         found = probe(account)
         assert (codes(found), found.credentials) == ({"credentials-refused"}, "refused")
+
+    def test_an_api_key_sends_and_the_token_looks_at_the_account(
+        self, account: Account, healthy: PretendTwilio
+    ) -> None:
+        healthy.api_key = ("SK" + "1" * 32, "its-secret")
+        with_key = replace(account, api_key_sid=healthy.api_key[0], api_key_secret="its-secret")
+        found = probe(with_key)
+        assert (codes(found), found.credentials, found.webhook.status) == (set(), "accepted", "matches")
+
+    def test_an_api_key_that_is_refused_is_named(self, account: Account, healthy: PretendTwilio) -> None:
+        found = probe(replace(account, api_key_sid="SK" + "1" * 32, api_key_secret="another"))
+        assert (codes(found), found.credentials) == ({"credentials-refused"}, "refused")
+        assert "API key" in found.findings[0].cause
+        assert "API key" in found.findings[0].fix
 
     def test_a_trial_account_is_worth_a_note(self, account: Account, healthy: PretendTwilio) -> None:
         healthy.account.type = "Trial"

@@ -260,6 +260,15 @@ class TestAdd:
         event = AuditEvent.objects.get()
         assert (event.action, twilio.auth_token in json.dumps(event.detail)) == ("account.added", False)
 
+    def test_brings_back_an_account_that_was_removed(
+        self, db: None, twilio: PretendTwilio, stdin: Callable[[str], None]
+    ) -> None:
+        SmsAccount.objects.create(account_id="office", declared=False)
+        twilio.auth_token = "a-token"
+        stdin("a-token\n")
+        run("channels", "add", *self.FLAGS, "--token-stdin")
+        assert accounts.load().by_id["office"].configured
+
     def test_with_setup_it_sets_the_webhook_as_well(
         self, db: None, twilio: PretendTwilio, stdin: Callable[[str], None]
     ) -> None:
@@ -394,6 +403,49 @@ class TestDoctor:
     ) -> None:
         monkeypatch.delenv("SMS_PUBLIC_WEBHOOK_URL")
         assert set(problems()) == {"missing-public-url"}
+
+    @pytest.mark.parametrize(
+        ("variables", "problem", "note"),
+        [
+            ({"SMS_DANGEROUSLY_DISABLE_SIGNATURE_VALIDATION": "true"}, "signature-disabled", ""),
+            ({"SMS_ALLOWED_USERS": "*"}, "", "open-to-anyone"),
+            ({"TWILIO_PHONE_NUMBER": ""}, "missing-sender", ""),
+            ({"TWILIO_AUTH_TOKEN": ""}, "missing-credentials", ""),
+            ({"SMS_WEBHOOK_PATH": "/admin"}, "account-not-served", ""),
+            ({"SMS_TEXT_CHUNK_LIMIT": "none"}, "account-not-served", ""),
+        ],
+    )
+    def test_says_no_check_of_the_settings_a_second_time(
+        self,
+        variables: dict[str, str],
+        problem: str,
+        note: str,
+        healthy: PretendTwilio,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        report = json.loads(diagnosis("--json")[1])
+        found = {key: {each["code"] for each in report[key]} for key in ("problems", "notes")}
+        assert problem in found["problems"] or note in found["notes"]
+        said = found["problems"] | found["notes"]
+        assert not {code for code in said if code.startswith("openclaw_sms.")} - {"openclaw_sms.W008"}
+
+    def test_shows_the_checks_that_it_does_not_make_itself(
+        self, healthy: PretendTwilio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SMS_WEBHOOK_PATH", "/elsewhere")
+        assert "openclaw_sms.W008" in problems()
+
+    def test_has_nothing_to_say_of_keys_that_are_only_advised(
+        self, healthy: PretendTwilio, settings: Settings
+    ) -> None:
+        settings.SMS_ENCRYPTION_KEYS, settings.DEBUG = [], False
+        assert diagnosis() == (0, "Nothing is wrong.\n")
+
+    def test_two_tokens_of_the_agent_are_said(self, healthy: PretendTwilio, settings: Settings) -> None:
+        settings.SMS_AGENT_TOKEN, settings.SMS_AGENT_TOKEN_REF = "t", "env:default:T"
+        assert problems() != {}
 
     def test_the_agents_trouble(self, healthy: PretendTwilio, settings: Settings) -> None:
         settings.SMS_AGENT, settings.SMS_AGENT_URL = "chat_completions", "http://127.0.0.1:9"

@@ -12,14 +12,11 @@ ROOT = "/2010-04-01/Accounts/"
 
 
 class PretendAccount(PretendTwilio):
-    """`api_key`: (sid, secret), which like Twilio's standard keys may not look at the account itself."""
-
     def __init__(self, account_sid: str, auth_token: str, phone_number: str) -> None:
         super().__init__(account_sid, auth_token, phone_number)
         self.status = "active"
         self.can_text = True
         self.services: set[str] = set()
-        self.api_key: tuple[str, str] | None = None
         self.silent = False
 
     def answer(self, request: Request) -> Answer | None:

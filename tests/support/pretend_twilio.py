@@ -27,7 +27,7 @@ from urllib.parse import parse_qs, parse_qsl, urldefrag, urlencode, urlsplit
 from twilio.request_validator import RequestValidator
 
 from tests.support.loopback import Address, Answer, LoopbackServer, Request, send
-from tests.support.twilio_account import AccountPages
+from tests.support.twilio_account import ACCOUNT, AccountPages
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MEDIA_LIST = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages/(?P<sid>[^/]+)/Media\.json")
@@ -152,7 +152,8 @@ class PretendTwilio(LoopbackServer):
         self._plans: list[_Plan] = []
         self.account = AccountPages(account_sid, phone_number)
         self.hangs_for = 0.0  # seconds that every question but a post waits
-        self._known_token = auth_token
+        self._rotated_to = ""
+        self.api_key: tuple[str, str] | None = None  # a standard one, which may not look at the account itself
 
     # What a test asks
 
@@ -187,10 +188,10 @@ class PretendTwilio(LoopbackServer):
 
     def locks_out(self) -> None:
         """Nobody knows the auth token any more, as after a rotation."""
-        self._known_token = secrets.token_hex(16)
+        self._rotated_to = secrets.token_hex(16)
 
     def lets_in(self) -> None:
-        self._known_token = self.auth_token
+        self._rotated_to = ""
 
     def posts_to(self, number: str) -> list[PostedText]:
         """Every attempt to text one number, oldest first, refused ones too."""
@@ -278,8 +279,11 @@ class PretendTwilio(LoopbackServer):
         return Answer(200, held.data, {"Content-Type": held.content_type})
 
     def _is_authentic(self, request: Request) -> bool:
-        expected = base64.b64encode(f"{self.account_sid}:{self._known_token}".encode()).decode()
-        return request.headers.get("authorization") == f"Basic {expected}"
+        sees_account = ACCOUNT.fullmatch(request.path) is not None
+        logins = [(self.account_sid, self._rotated_to or self.auth_token)]
+        if self.api_key is not None and not sees_account:
+            logins.append(self.api_key)
+        return request.headers.get("authorization") in [_basic(*login) for login in logins]
 
     def _create(self, request: Request) -> Answer | None:
         pairs = parse_qsl(request.body.decode(), keep_blank_values=True)
@@ -436,6 +440,10 @@ class PretendTwilio(LoopbackServer):
         headers = webhook_headers(parts.netloc, sign(self.auth_token, url, body))
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         return send(self.routes[parts.netloc], "POST", target, body=body, headers=headers)
+
+
+def _basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def webhook_headers(host: str, signature: str | None) -> dict[str, str]:

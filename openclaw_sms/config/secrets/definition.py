@@ -6,6 +6,10 @@ from typing import Any
 
 from openclaw_sms.config.sources import ConfigurationError
 
+# A key of the reference channel that switches checks of ownership and permissions off.
+INSECURE = "allowInsecurePath"
+NOT_INSECURE = "cannot be true here: a file that others may open or change is always refused; mend its permissions"
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -17,6 +21,10 @@ class Definition:
     def refuse_unknown(self, known: set[str]) -> None:
         if unknown := sorted(key for key in self.values if key not in known | {"source"}):
             raise self.refusal(unknown[0], "is not known here")
+
+    def refuse_insecure(self) -> None:
+        if self.flag(INSECURE, False):
+            raise self.refusal(INSECURE, NOT_INSECURE)
 
     def text(self, key: str) -> str:
         value = self.values.get(key)

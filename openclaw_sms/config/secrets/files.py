@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from openclaw_sms.config.secrets.definition import Definition
+from openclaw_sms.config.secrets.definition import INSECURE, Definition
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.reference import WHOLE_FILE, SecretRef
 
@@ -15,6 +15,7 @@ LARGEST_FILE = 20 * 1024 * 1024
 USUAL_LARGEST_FILE = 1024 * 1024
 # Accepted, because the reference channel's documents have it; reading a bounded local file needs no time limit.
 LONGEST_TIMEOUT = 120_000
+KEYS = {"path", "mode", "maxBytes", "timeoutMs", INSECURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class FileProvider:
 
     @classmethod
     def defined(cls, definition: Definition) -> "FileProvider":
-        definition.refuse_unknown({"path", "mode", "maxBytes", "timeoutMs"})
+        definition.refuse_unknown(KEYS)
+        definition.refuse_insecure()
         definition.whole_number("timeoutMs", 5_000, most=LONGEST_TIMEOUT)
         path = os.path.expanduser(definition.text("path"))
         if not os.path.isabs(path):

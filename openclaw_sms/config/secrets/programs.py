@@ -21,7 +21,7 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from openclaw_sms.config.secrets.definition import Definition
+from openclaw_sms.config.secrets.definition import INSECURE, Definition
 from openclaw_sms.config.secrets.environment import passed_on
 from openclaw_sms.config.secrets.failure import SecretUnavailable
 from openclaw_sms.config.secrets.reference import SecretRef
@@ -44,6 +44,7 @@ KEYS = {
     "env",
     "passEnv",
     "trustedDirs",
+    INSECURE,
     "allowSymlinkCommand",
 }
 
@@ -70,6 +71,7 @@ class ExecProvider:
     @classmethod
     def defined(cls, definition: Definition) -> "ExecProvider":
         definition.refuse_unknown(KEYS)
+        definition.refuse_insecure()
         command = os.path.expanduser(definition.text("command"))
         if not os.path.isabs(command):
             raise definition.refusal("command", "must be an absolute path")

@@ -99,7 +99,10 @@ def test_no_file_a_folder_and_a_pipe_are_said_and_do_not_block(tmp_path: Path) -
         ({"source": "file", "path": "/x", "mode": "yaml"}, r"files\.mode must be json or singleValue"),
         ({"source": "file", "path": "/x", "maxBytes": 0}, r"files\.maxBytes must be a whole number from 1"),
         ({"source": "file", "path": "/x", "maxBytes": True}, r"files\.maxBytes must be a whole number from 1"),
-        ({"source": "file", "path": "/x", "allowInsecurePath": True}, r"files\.allowInsecurePath is not known here"),
+        (
+            {"source": "file", "path": "/x", "allowInsecurePath": True},
+            r"files\.allowInsecurePath cannot be true here",
+        ),
         ({"source": "vault"}, r"files\.source must be env, file, exec or store"),
         ("a text", r"secrets\.providers\.files must be an object"),
     ],
