@@ -3,12 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help run install dev test lint check screenshots clean
+.PHONY: help run install dev test faults soak lint check screenshots clean
 
 help:
 	@echo "make run     try it: a sandbox with pretend phones (PORT=8001 if 8000 is taken)"
 	@echo "make install the libraries, into .venv"
 	@echo "make test    the whole suite          make lint   ruff and mypy"
+	@echo "make faults  every fault, at length     make soak   10,000 posts, exact books"
 	@echo "make check   deployment checks        make clean  remove .venv and caches"
 
 run: install
@@ -33,6 +34,15 @@ test: dev
 	$(BIN)/python -m pytest
 	$(BIN)/python -m tests.support.on_postgres tests/access tests/admin tests/config tests/management tests/messaging tests/models tests/web
 
+# The full programme of the fault suite; `make test` runs the part of it that fits.
+faults: dev
+	$(BIN)/python -m pytest tests/faults -m faults
+
+# 10,000 signed posts on each pair of engines; this takes minutes.
+soak: dev
+	$(BIN)/python -m tests.faults.soak --engines sqlite
+	$(BIN)/python -m tests.faults.soak --engines postgres/redis
+
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,6 +51,7 @@ lint: dev
 # A production's settings must pass Django's own deployment checks, and no model change may lack its migration.
 check: dev
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') SMS_BEHIND_HTTPS=true \
+		SMS_ENCRYPTION_KEYS=$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

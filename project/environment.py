@@ -56,6 +56,14 @@ def whole_number(name: str, default: int, *, least: int = 1) -> int:
     raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}.")
 
 
+def choice(name: str, options: tuple[str, ...]) -> str:
+    """One of `options`; the first when nothing is said."""
+    word = os.environ.get(name, "").strip().lower() or options[0]
+    if word not in options:
+        raise ImproperlyConfigured(f"{name} must be one of: {', '.join(options)}.")
+    return word
+
+
 def words(name: str) -> list[str]:
     """A comma-separated list, blanks dropped."""
     return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
@@ -72,6 +80,23 @@ def database(name: str, default: str) -> dict[str, Any]:
     except ValueError:
         raise ImproperlyConfigured(f"{name} cannot be read: percent-encode its password.") from None
     return description
+
+
+def mail(name: str) -> dict[str, Any]:
+    """Django's EMAIL_… settings from the URL in `name` (a secret: it may hold a password); {} when it is not set."""
+    url = secret(name).strip()
+    if not url:
+        return {}
+    try:
+        described: dict[str, Any] = environ.Env.email_url_config(url)
+        int(described.get("EMAIL_PORT") or 0)
+        if not described.get("EMAIL_BACKEND"):
+            raise ValueError
+    except (ImproperlyConfigured, KeyError, ValueError):
+        raise ImproperlyConfigured(
+            f"{name} cannot be read: write smtp+tls://user:password@host:587, its password percent-encoded."
+        ) from None
+    return {setting: value for setting, value in described.items() if setting.startswith("EMAIL_")}
 
 
 def time_zone(name: str, default: str) -> str:

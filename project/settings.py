@@ -42,7 +42,7 @@ SMS_BEHIND_HTTPS = environment.flag("SMS_BEHIND_HTTPS") and not SMS_SANDBOX
 if SMS_BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -50,6 +50,9 @@ if SMS_BEHIND_HTTPS:
     CSRF_COOKIE_SECURE = True
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+# Also with DEBUG on, no error page shows a secret.
+DEFAULT_EXCEPTION_REPORTER = "openclaw_sms.web.error_pages.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "openclaw_sms.web.error_pages.HideSecrets"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 
 # --- Application -------------------------------------------------------------------------------------------------
@@ -142,11 +145,16 @@ else:
     _database.setdefault("CONN_MAX_AGE", 60)
     _database["CONN_MAX_AGE"] = _database["CONN_MAX_AGE"] or 60
     _database["CONN_HEALTH_CHECKS"] = True
+    # A server that is away must not hold Twilio's post longer than Twilio waits: 15 seconds.
+    _database["OPTIONS"] = {"connect_timeout": 5, **_database.get("OPTIONS", {})}
 
 SMS_QUEUE_URL = environment.secret("SMS_QUEUE_URL") or f"sqlite:///{DATA_DIR / 'queue.sqlite3'}"
 SMS_WORKER_THREADS = environment.whole_number("SMS_WORKER_THREADS", 16)
 SMS_WEB_THREADS = environment.whole_number("SMS_WEB_THREADS", 8, least=2)
 SMS_SHUTDOWN_GRACE = timedelta(seconds=environment.whole_number("SMS_SHUTDOWN_GRACE", 25))
+
+# Days after which the words of texts are erased; 0 keeps them.
+SMS_RETENTION_DAYS = environment.whole_number("SMS_RETENTION_DAYS", 0, least=0)
 
 # --- Twilio and the agent ----------------------------------------------------------------------------------------
 
@@ -157,6 +165,7 @@ if SMS_SANDBOX:
 SMS_AGENT = environment.text("SMS_AGENT", "echo")
 SMS_AGENT_URL = environment.text("SMS_AGENT_URL")
 SMS_AGENT_TOKEN = environment.secret("SMS_AGENT_TOKEN")
+SMS_AGENT_TOKEN_REF = environment.text("SMS_AGENT_TOKEN_REF")
 SMS_AGENT_MODEL = environment.text("SMS_AGENT_MODEL", "openclaw/default")
 SMS_AGENT_TIMEOUT = timedelta(seconds=environment.whole_number("SMS_AGENT_TIMEOUT", 600))
 # How long an agent that promised to answer later may take.
@@ -164,6 +173,17 @@ SMS_AGENT_LATER_WITHIN = timedelta(seconds=environment.whole_number("SMS_AGENT_L
 SMS_AGENT_TRIES = environment.whole_number("SMS_AGENT_TRIES", 6)
 SMS_AGENT_HISTORY = environment.whole_number("SMS_AGENT_HISTORY", 0, least=0)
 SMS_AGENT_SYSTEM_PROMPT = environment.text("SMS_AGENT_SYSTEM_PROMPT")
+
+# Counts and the like are written down every few seconds, by a thread; tests do it when they want to see them.
+SMS_BACKGROUND = True
+SMS_METRICS_TOKEN = environment.secret("SMS_METRICS_TOKEN").strip()
+
+# --- The owner's notices -----------------------------------------------------------------------------------------
+
+SMS_OWNER_EMAIL = environment.text("SMS_OWNER_EMAIL")
+vars().update(environment.mail("EMAIL_URL"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("SMS_EMAIL_FROM", SMS_OWNER_EMAIL or "openclaw-sms@localhost")
 
 SMS_DEFAULT_REGION = environment.text("SMS_DEFAULT_REGION").upper()
 
@@ -188,18 +208,27 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 
+# For commands on a terminal: https://no-color.org
+NO_COLOR = bool(environment.text("NO_COLOR"))
+
+SMS_LOG_FORMAT = environment.choice("SMS_LOG_FORMAT", ("text", "json"))
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
+        "text": {
             "()": "project.logs.RedactingFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         },
+        "json": {"()": "project.logs.JsonFormatter"},
     },
-    "filters": {"once_in_a_while": {"()": "project.logs.OnceInAWhile"}},
+    "filters": {
+        "once_in_a_while": {"()": "project.logs.OnceInAWhile"},
+        "trail": {"()": "openclaw_sms.messaging.trail.Trail"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "stderr": {"class": "logging.StreamHandler", "formatter": SMS_LOG_FORMAT, "filters": ["trail"]},
         "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},

@@ -7,7 +7,9 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import worker
+from openclaw_sms.config.secrets import resolver
+from openclaw_sms.diagnostics import refused_posts
+from openclaw_sms.messaging import counters, queue, worker
 from tests.support import cast
 from tests.support.phone import Phone
 from tests.support.pretend_twilio import PretendTwilio
@@ -21,12 +23,17 @@ TWILIO_VARIABLES = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a process keeps for a while must not leak from one test into the next."""
-    accounts.forget()
+    monkeypatch.setattr(queue, "_away_until", 0.0)
+    accounts.start_over()
+    resolver.forget()
+    counters.forget()
+    refused_posts.forget()
     worker.agent.cache_clear()
     yield
-    accounts.forget()
+    accounts.start_over()
+    resolver.forget()
     worker.agent.cache_clear()
 
 

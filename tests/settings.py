@@ -24,4 +24,5 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
 else:
     # Its own, so that two runs on one server never meet.
     DATABASES["default"]["TEST"] = {"NAME": f"test_sms_{secrets.token_hex(6)}"}  # noqa: F405
+SMS_BACKGROUND = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

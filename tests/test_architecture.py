@@ -23,7 +23,12 @@ RANK = {package: rank for rank, row in enumerate(LAYERS) for package in row}
 # The one door that another opens: the command that starts the gateway prints the sandbox's welcome.
 EXCEPTIONS = {("management", "sandbox")}
 WITHOUT_DJANGO = {"text", "signing", "twilio", "agents"}
-READS_ENVIRONMENT = {"project/environment.py", "project/settings.py", "openclaw_sms/config/sources.py"}
+READS_ENVIRONMENT = {
+    "project/environment.py",
+    "project/settings.py",
+    "openclaw_sms/config/sources.py",
+    "openclaw_sms/config/secrets/environment.py",
+}
 
 
 def modules(folder: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from openclaw_sms.models import (
     SenderSource,
     SmsAccount,
 )
+from openclaw_sms.text.phone import number_of
 
 # No I and O, no 0 and 1: a code is read from one screen and typed into another.
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -47,7 +48,9 @@ class Approval:
     sender: AllowedSender
 
 
-def is_paired(account_pk: int, number: str) -> bool:
+def is_paired(account_pk: int, address: str) -> bool:
+    """By number: whoever was approved as a texter is the same person on WhatsApp, where the account takes that."""
+    number = number_of(address)
     return AllowedSender.objects.filter(account_id=account_pk, number=number, source=SenderSource.PAIRING).exists()
 
 
@@ -76,14 +79,11 @@ def request(text: InboundMessage, *, now: datetime) -> PairingRequest | None:
 
     Must run inside a transaction, after `lock`: two strangers cannot share the last slot.
     """
-    expire(now)
-    waiting = PairingRequest.objects.filter(account_id=text.account_id, state=PairingState.PENDING)
-    known = waiting.filter(sender=text.sender).first()
+    known = asked(text.account_id, text.sender, now=now)
     if known is not None:
-        known.last_seen_at = now
-        known.save(update_fields=["last_seen_at"])
+        seen(known, now=now)
         return known
-    if waiting.count() >= MOST_PENDING:
+    if PairingRequest.objects.filter(account_id=text.account_id, state=PairingState.PENDING).count() >= MOST_PENDING:
         return None
     return PairingRequest.objects.create(
         account_id=text.account_id,
@@ -96,6 +96,23 @@ def request(text: InboundMessage, *, now: datetime) -> PairingRequest | None:
     )
 
 
+def asked(account_pk: int, sender: str, *, now: datetime) -> PairingRequest | None:
+    """The pending request of one sender."""
+    expire(now)
+    return PairingRequest.objects.filter(account_id=account_pk, sender=sender, state=PairingState.PENDING).first()
+
+
+def seen(request: PairingRequest, *, now: datetime) -> None:
+    """Note that a waiting sender has texted again."""
+    request.last_seen_at = now
+    request.save(update_fields=["last_seen_at"])
+
+
+def forget(request: PairingRequest) -> None:
+    """Take back a request whose sender was never told of it, in the transaction that made it."""
+    request.delete()
+
+
 def approve(code: str, *, actor: Actor, now: datetime, account_pk: int | None = None) -> Approval:
     """Let the sender behind `code` in (any case, surrounding space ignored). Once: a second call is told so.
 
@@ -105,7 +122,7 @@ def approve(code: str, *, actor: Actor, now: datetime, account_pk: int | None = 
         found = _decide(code, PairingState.APPROVED, actor=actor, now=now, account_pk=account_pk)
         sender, _ = AllowedSender.objects.get_or_create(
             account_id=found.account_id,
-            number=found.sender,
+            number=number_of(found.sender),
             source=SenderSource.PAIRING,
             defaults={"added_by": actor.name},
         )

@@ -34,20 +34,30 @@ UNANSWERABLE = {
 
 
 def decide(
-    sender: Sender, *, policy: DmPolicy, allow_from: frozenset[str], paired: bool, own_number: str = ""
+    sender: Sender,
+    *,
+    policy: DmPolicy,
+    allow_from: frozenset[str],
+    paired: bool,
+    own_numbers: frozenset[str] = frozenset(),
+    whatsapp: bool = False,
 ) -> Ruling:
     """What to do with a text of `sender`.
 
     `allow_from`: E.164 numbers of configuration and console, or `*` for anyone. `paired`: whether the owner approved
-    this number on this account; only the pairing policy asks. Source: the reference channel's dmPolicy.
+    this number on this account; only the pairing policy asks. `own_numbers`: those of all accounts, so that two of
+    them never talk to each other. `whatsapp`: whether the account takes texts from WhatsApp, whose senders are then
+    judged by their number. Source: the reference channel's dmPolicy.
     """
     if sender.kind in UNANSWERABLE:
         return Ruling(Decision.REFUSE, UNANSWERABLE[sender.kind])
-    if own_number and sender.address == own_number:
+    if sender.kind is SenderKind.WHATSAPP and not whatsapp:
+        return Ruling(Decision.REFUSE, Reason.WHATSAPP_DISABLED)
+    if sender.number in own_numbers:
         return Ruling(Decision.REFUSE, Reason.OWN_NUMBER)
     if policy is DmPolicy.DISABLED:
         return Ruling(Decision.REFUSE, Reason.CHANNEL_DISABLED)
-    if ANYONE in allow_from or sender.address in allow_from:
+    if ANYONE in allow_from or sender.number in allow_from:
         return ADMITTED
     if policy is DmPolicy.PAIRING:
         return ADMITTED if paired else CHALLENGED

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
-from openclaw_sms.models import AllowedSender, SenderSource
+from openclaw_sms.models import AllowedSender
 
 
 class SenderError(ValueError):
@@ -30,9 +30,7 @@ def add(sender: AllowedSender, *, actor: Actor, now: datetime) -> None:
 
 
 def remove(sender: AllowedSender, *, actor: Actor, now: datetime) -> None:
-    """Take a number off the list. Raises `SenderError` for one that configuration lists."""
-    if sender.source == SenderSource.CONFIG:
-        raise SenderError("set_by_configuration", "Configuration lists this number: remove it there.")
+    """Take a number off the list. What configuration lists is a setting, and not in here."""
     with transaction.atomic():
         _record("sender.removed", sender, actor, now)
         sender.delete()

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 
-from openclaw_sms.access import pairing, senders
+from openclaw_sms.access import opt_out, pairing, senders
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions
 from openclaw_sms.admin.components import (
@@ -140,8 +140,7 @@ def _moment(at: datetime, words: str) -> SafeString:
 def _approve(request: PairingRequest, actor: Actor, now: datetime, *, notify: bool = False) -> Outcome:
     admitted = admission.approve(request.code, actor=actor, now=now, account_pk=request.account_id, notify=notify)
     told = " and is told so" if notify and not admitted.warning else ""
-    warning = f"They could not be told: {admitted.warning}" if admitted.warning else ""
-    return Outcome(f"{admitted.sender.number} may talk from now on{told}.", warning)
+    return Outcome(f"{admitted.sender.number} may talk from now on{told}.", admitted.warning)
 
 
 def _approve_and_notify(request: PairingRequest, actor: Actor, now: datetime) -> Outcome:
@@ -176,7 +175,7 @@ class AllowedSenderForm(RowForm[AllowedSender]):
 
 @admin.register(AllowedSender)
 class AllowedSenderAdmin(ConsoleAdmin[AllowedSender]):
-    """Numbers are added and removed, never rewritten; what configuration lists is changed there."""
+    """Numbers are added and removed, never rewritten; what configuration lists is a setting of the account."""
 
     form = AllowedSenderForm
     list_display = ("number", "account", "source", "note", "added_by", "added_at")
@@ -192,13 +191,11 @@ class AllowedSenderAdmin(ConsoleAdmin[AllowedSender]):
     def has_change_permission(self, request: HttpRequest, obj: AllowedSender | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: AllowedSender | None = None) -> bool:
-        from_config = obj is not None and obj.source == SenderSource.CONFIG
-        return not from_config and super().has_delete_permission(request, obj)
-
     def save_model(self, request: HttpRequest, obj: AllowedSender, form: forms.Form, change: bool) -> None:
         obj.source = SenderSource.CONSOLE
         senders.add(obj, actor=operator(request), now=timezone.now())
+        if opt_out.is_out(obj.account_id, obj.number):
+            messages.warning(request, f"{obj.number} has opted out: they are not texted until they text START.")
 
     def delete_model(self, request: HttpRequest, obj: AllowedSender) -> None:
         senders.remove(obj, actor=operator(request), now=timezone.now())

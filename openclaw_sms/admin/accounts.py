@@ -1,29 +1,29 @@
-"""Twilio accounts: what is set here, what is in effect, and what is still missing.
+"""Twilio accounts: what is set here, what is in effect, what is still missing, and whether Twilio agrees."""
 
-Secrets go in and never come out: no list, form, message or history of this module reads one.
-"""
-
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
-from openclaw_sms.access import audit
-from openclaw_sms.admin.account_form import SECRETS, AccountForm, is_stored
-from openclaw_sms.admin.components import CompletedChangeList, ConsoleAdmin, badge, operator, settings_in_effect
-from openclaw_sms.config import accounts
+from openclaw_sms.admin import connection_test, hindrances
+from openclaw_sms.admin.account_form import AccountForm
+from openclaw_sms.admin.components import CompletedChangeList, badge, may_decide, settings_in_effect
+from openclaw_sms.admin.settings_admin import SettingsAdmin, say_conflicts, say_dangers, say_who_rests
+from openclaw_sms.admin.settings_form import SECRETS, groups, is_stored
+from openclaw_sms.config import checks
 from openclaw_sms.config.accounts import (
     DEFAULT_ID,
     DEFAULT_TEXT_CHUNK_LIMIT,
@@ -31,11 +31,14 @@ from openclaw_sms.config.accounts import (
     SANDBOX_ID,
     Account,
 )
-from openclaw_sms.models import DmPolicy, SmsAccount
+from openclaw_sms.messaging import circuits
+from openclaw_sms.models import AccountSettings, ChannelSettings, DmPolicy, SmsAccount
 from openclaw_sms.text.phone import mask
 
 DEFAULTS = frozenset({DEFAULT_WEBHOOK_PATH, str(DEFAULT_TEXT_CHUNK_LIMIT), DmPolicy.PAIRING.value})
-IN_EFFECT = ("readiness", "address_for_twilio", "settings_table")
+# Checks that the account's state says already.
+SAID_AS_STATE = frozenset(f"{checks.TAG}.{kind.id}" for kind in (checks.RESTS, checks.INCOMPLETE))
+IN_EFFECT = ("readiness", "findings", "address_for_twilio", "settings_table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +51,15 @@ class Setting:
 
 
 @admin.register(SmsAccount)
-class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
+class SmsAccountAdmin(SettingsAdmin[SmsAccount]):
     form = AccountForm
+    audited_as = "account"
     list_display = ("account_id", "name", "texts_from", "policy", "enabled", "configured", "path")
     list_filter = ("enabled", "dm_policy")
     search_fields = ("account_id",)
     search_help_text = "An account id"
     readonly_fields = IN_EFFECT
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SmsAccount]:
-        """Rows without their secrets, which are not even decrypted; only whether there is one."""
-        stored = {f"has_{name}": _has_secret(name) for name in SECRETS}
-        return super().get_queryset(request).defer(*SECRETS).annotate(**stored)
+    change_form_outer_before_template = "admin/openclaw_sms/connection_test.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return CompletedChangeList
@@ -67,65 +67,51 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
     def complete(self, rows: list[SmsAccount]) -> list[SmsAccount]:
         """Give every row what is in effect for it."""
         known, _ = settings_in_effect()
+        stopped = {circuit.account_id for circuit in circuits.open_circuits()}
         for row in rows:
             vars(row)["in_effect"] = known.by_pk(row.pk)
+            vars(row)["stopped"] = stopped
         return rows
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self._test))
+        return [path("<int:pk>/test/", view, name="openclaw_sms_smsaccount_test"), *super().get_urls()]
+
+    def _test(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return connection_test.answer(request, pk)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        test = reverse("admin:openclaw_sms_smsaccount_test", args=[object_id]) if object_id.isdigit() else ""
+        offered = {"test_address": test if may_decide(request, SmsAccount) else ""}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **offered})
 
     def get_readonly_fields(self, request: HttpRequest, obj: SmsAccount | None = None) -> tuple[str, ...]:
         """An id never changes: conversations, commands and logs know the account by it."""
         return IN_EFFECT if obj is None else (*IN_EFFECT, "account_id")
 
-    def get_fieldsets(self, request: HttpRequest, obj: SmsAccount | None = None) -> list[tuple[str | None, dict]]:  # type: ignore[override,type-arg]
+    def get_fieldsets(self, request: HttpRequest, obj: SmsAccount | None = None) -> list[tuple[str | None, Any]]:  # type: ignore[override]
         return [
             *([("In effect now", {"fields": IN_EFFECT})] if obj else []),
-            ("Account", {"fields": ("account_id", "enabled", "name", "dm_policy")}),
-            (
-                "Credentials",
-                {
-                    "fields": ("account_sid", *_secret_fields(obj)),
-                    "description": "Empty fields leave the decision to the environment or a default.",
-                },
-            ),
-            ("Sending", {"fields": ("from_number", "messaging_service_sid", "default_to", "text_chunk_limit")}),
-            (
-                "Receiving",
-                {"fields": ("public_webhook_url", "webhook_path", "dangerously_disable_signature_validation")},
-            ),
+            *groups(obj, "account_id", "enabled"),
         ]
 
-    def has_delete_permission(self, request: HttpRequest, obj: SmsAccount | None = None) -> bool:
-        """Its conversations are kept, so is the account: it is switched off instead."""
-        return False
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        _warn(request)
+        say_conflicts(request)
+        say_who_rests(request)
         return super().changelist_view(request, extra_context)
 
-    @method_decorator(sensitive_post_parameters(*(f"new_{name}" for name in SECRETS)))
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        if request.method == "GET":
-            _warn(request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
     def save_model(self, request: HttpRequest, obj: SmsAccount, form: Form, change: bool) -> None:
-        changed = form.changed_settings() if isinstance(form, AccountForm) else []
+        obj.declared = True
         super().save_model(request, obj, form, change)
-        if changed or not change:
-            audit.record(
-                "account.changed" if change else "account.added",
-                actor=operator(request),
-                at=timezone.now(),
-                account_id=obj.pk,
-                subject=obj.account_id,
-                fields=changed,
-            )
-        transaction.on_commit(accounts.forget)
+        transaction.on_commit(functools.partial(circuits.probe_soon, obj.pk))
+        account = settings_in_effect()[0].by_pk(obj.pk)
+        say_dangers(request, checks.of_account(account) if account else [])
 
     @admin.display(description="texts from")
     def texts_from(self, row: SmsAccount) -> str:
@@ -143,6 +129,10 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
     def configured(self, row: SmsAccount) -> SafeString:
         account = _in_effect(row)
         lacks = missing(account)
+        if account is not None and account.unavailable and account.enabled and not lacks:
+            return badge("secret unavailable", "bad")
+        if row.pk in vars(row)["stopped"]:
+            return badge("sending stopped", "bad")
         verdict = badge("yes", "good") if not lacks else badge("no", "act")
         return format_html("{} {}", verdict, f"missing: {', '.join(lacks)}" if lacks else "")
 
@@ -161,7 +151,28 @@ class SmsAccountAdmin(ConsoleAdmin[SmsAccount]):
         lacks = missing(account)
         if lacks:
             return format_html("{} Missing: {}.", badge("incomplete", "act"), ", ".join(lacks))
+        if account.unavailable:
+            return format_html("{} {}", badge("secret unavailable", "bad"), account.unavailable)
+        held_up = hindrances.of_account(row.pk, timezone.now())
+        if held_up:
+            return format_html_join(" ", "{}", ((badge(each.sentence, each.tone),) for each in held_up))
         return badge("ready to receive and to send", "good")
+
+    @admin.display(description="Please note")
+    def findings(self, row: SmsAccount) -> SafeString | str:
+        """What is dangerous or useless about it: the system checks' own words."""
+        account = settings_in_effect()[0].by_pk(row.pk)
+        found = [one for one in checks.of_account(account) if one.id not in SAID_AS_STATE] if account else []
+        if not found:
+            return "Nothing: no setting is dangerous or in the way of another."
+        return format_html_join(
+            "",
+            '<p class="sms-finding"><span class="{}">{}</span> {} <span class="sms-note">{}</span></p>',
+            (
+                ("sms-bad" if checks.is_grave(one) else "sms-act", one.msg, one.hint or "", one.id or "")
+                for one in found
+            ),
+        )
 
     @admin.display(description="Paste into Twilio")
     def address_for_twilio(self, row: SmsAccount) -> SafeString | str:
@@ -187,7 +198,7 @@ def missing(account: Account | None) -> list[str]:
         return ["a place among the accounts in use"]
     needed = {
         "Account SID": account.account_sid,
-        "auth token": account.auth_token,
+        "auth token": account.auth_token or account.unavailable,
         "from number or Messaging Service SID": account.from_number or account.messaging_service_sid,
         "public webhook URL": account.public_webhook_url or account.validation_disabled,
     }
@@ -196,14 +207,17 @@ def missing(account: Account | None) -> list[str]:
 
 def in_effect(row: SmsAccount, account: Account) -> Iterator[Setting]:
     """Every setting of an account that has a value, and where the value comes from."""
+    channel = ChannelSettings.objects.only(*_shown(account), "auth_token_ref").first()
+    levels: list[tuple[str, AccountSettings]] = [("set here", row)]
+    levels += [("from the channel's settings", channel)] if channel else []
     for name, (label, value) in _shown(account).items():
         if value:
-            # False is no more than "not set here": it cannot close what the environment opens.
-            set_here = getattr(row, name) not in (None, False)
-            yield Setting(label, value, _source(row, set_here=set_here, default=value in DEFAULTS))
+            source = next((where for where, level in levels if getattr(level, name) is not None), None)
+            yield Setting(label, value, source or _source(row, default=value in DEFAULTS))
     for name, (label, is_set) in _secrets(account).items():
         if is_set:
-            yield Setting(label, "set", _source(row, set_here=is_stored(row, name), default=False))
+            here = is_stored(row, name) or (name == "auth_token" and row.auth_token_ref is not None)
+            yield Setting(label, "set", "set here" if here else _secret_source(row, name, channel))
 
 
 def _shown(account: Account) -> dict[str, tuple[str, str]]:
@@ -212,6 +226,7 @@ def _shown(account: Account) -> dict[str, tuple[str, str]]:
         "from_number": ("From number", account.from_number),
         "messaging_service_sid": ("Messaging Service SID", account.messaging_service_sid),
         "default_to": ("Default recipient", account.default_to),
+        "allow_from": ("Allowed senders", str(len(account.allow_from) or "")),
         "public_webhook_url": ("Public webhook URL", account.public_webhook_url),
         "webhook_path": ("Webhook path", account.webhook_path),
         "dm_policy": ("Policy", account.dm_policy.value),
@@ -233,35 +248,21 @@ def _secrets(account: Account) -> dict[str, tuple[str, bool]]:
     }
 
 
-def _source(row: SmsAccount, *, set_here: bool, default: bool) -> str:
-    if set_here:
-        return "set here"
+def _source(row: SmsAccount, *, default: bool) -> str:
     if default:
         return "default"
     return {DEFAULT_ID: "from the environment", SANDBOX_ID: "from the sandbox"}.get(row.account_id, "default")
 
 
-def _has_secret(name: str) -> "ExpressionWrapper[Q]":
-    return ExpressionWrapper(Q(**{f"{name}__isnull": False}) & ~Q(**{name: ""}), output_field=BooleanField())
-
-
-def _secret_fields(row: SmsAccount | None) -> tuple[str, ...]:
-    """A field to enter each secret, and one to remove it where there is one."""
-    fields: list[str] = []
-    for name in SECRETS:
-        fields.append(f"new_{name}")
-        if row is not None and is_stored(row, name):
-            fields.append(f"clear_{name}")
-    return tuple(fields)
+def _secret_source(row: SmsAccount, name: str, channel: ChannelSettings | None) -> str:
+    """Where a secret that the row lacks comes from; the channel's is not read, only looked for."""
+    if channel is not None and row.account_id != SANDBOX_ID and name in ("auth_token", *SECRETS):
+        has_ref = name == "auth_token" and channel.auth_token_ref is not None
+        if has_ref or ChannelSettings.objects.exclude(**{f"{name}__isnull": True}).exists():
+            return "from the channel's settings"
+    return _source(row, default=False)
 
 
 def _in_effect(row: SmsAccount) -> Account | None:
     account: Account | None = vars(row)["in_effect"]
     return account
-
-
-def _warn(request: HttpRequest) -> None:
-    """Say what no single account can be blamed for."""
-    known, problem = settings_in_effect()
-    for sentence in filter(None, [problem, *known.conflicts]):
-        messages.warning(request, sentence)

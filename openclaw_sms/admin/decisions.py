@@ -7,7 +7,7 @@ anybody, so the routes answer POST with a CSRF token and nothing else. What a de
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib import messages
@@ -27,8 +27,9 @@ from openclaw_sms.access.pairing import PairingError
 from openclaw_sms.access.tokens import TokenError
 from openclaw_sms.admin.components import ConsoleAdmin, ReadOnlyAdmin, Row, may_decide, operator
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided
+from openclaw_sms.messaging.decisions import ANSWERABLE, AlreadyDecided, Erased, is_undelivered
 from openclaw_sms.messaging.event_delivery import AlreadySent
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.models import (
     InboundMessage,
     InboundState,
@@ -40,7 +41,17 @@ from openclaw_sms.models import (
 )
 
 # What a decision may be refused with; the message is the operator's sentence.
-REFUSALS = (PairingError, ConfigurationError, ImproperlyConfigured, AlreadyDecided, AlreadySent, TokenError)
+REFUSALS = (
+    AlreadyDecided,
+    AlreadySent,
+    ConfigurationError,
+    Erased,
+    ImproperlyConfigured,
+    PairingError,
+    TokenError,
+    Withheld,
+)
+NOTHING_TO_ANSWER = frozenset({Reason.EMPTY, Reason.STOP_WORD, Reason.START_WORD, Reason.HELP_WORD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,11 @@ class Decision:
     label: str
     url: str
     first: bool = False
+    choices: tuple[str, ...] | None = None  # not None: the decision may name a MessageSid, perhaps one of these
+
+    @property
+    def list_id(self) -> str:
+        return "sids" + self.url.replace("/", "-")
 
 
 Verdict = Callable[[Row, Actor, datetime], Outcome]
@@ -98,12 +114,16 @@ class DecidingAdmin(ReadOnlyAdmin[Row]):
         context = {**(extra_context or {}), "decisions": offered, "next": request.get_full_path()}
         return super().change_view(request, object_id, form_url, context)
 
+    def decided(self, request: HttpRequest, row: Row, verdict: Verdict[Row]) -> Outcome:
+        """Pass the decision on. A subclass adds what the operator named beside it."""
+        return verdict(row, operator(request), timezone.now())
+
     def _decide(self, request: HttpRequest, pk: int, *, verdict: Verdict[Row]) -> HttpResponse:
         if not may_decide(request, self.model):
             raise PermissionDenied
         row = get_object_or_404(self.model._default_manager, pk=pk)
         try:
-            outcome = verdict(row, operator(request), timezone.now())
+            outcome = self.decided(request, row, verdict)
         except REFUSALS as refused:
             messages.error(request, str(refused))
         else:
@@ -127,16 +147,21 @@ def on_request(request: PairingRequest, *, notify: bool = True) -> list[Decision
 
 def on_text(text: InboundMessage | None, *, admitted: bool, label: str = "Answer now") -> list[Decision]:
     """Answer a text after all; only where the policy would now let it through, and there is something to answer."""
-    if text is None or not admitted or text.state not in ANSWERABLE or text.reason == Reason.EMPTY:
+    if text is None or not admitted or text.state not in ANSWERABLE:
+        return []
+    if text.reason in NOTHING_TO_ANSWER or text.erased_at is not None:
         return []
     return [decision(label, text, "answer", first=text.state != InboundState.SILENT)]
 
 
 def on_part(part: OutboundPart) -> list[Decision]:
-    """What to do about a part that did not go out, or that perhaps did."""
+    """What to do about a part that did not go out, or that perhaps did. Without its words it cannot go out again."""
+    if part.message.erased_at is not None:
+        return [decision("Mark as sent", part, "mark-sent")] if part.state == PartState.UNCERTAIN else []
     if part.state == PartState.UNCERTAIN:
-        return [decision("Mark as sent", part, "mark-sent"), decision("Send again", part, "send-again")]
-    if part.state == PartState.FAILED:
+        sent = replace(decision("Mark as sent", part, "mark-sent"), choices=tuple(part.candidates))
+        return [sent, decision("Send again", part, "send-again")]
+    if part.state == PartState.FAILED or is_undelivered(part):
         return [decision("Send again", part, "send-again")]
     return []
 

@@ -6,14 +6,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.admin import decisions, thread
-from openclaw_sms.admin.components import ReadOnlyAdmin, badge, snippet, verbatim
+from openclaw_sms.admin.components import ReadOnlyAdmin, badge, may_decide, operator, snippet, verbatim
 from openclaw_sms.admin.decisions import DecidingAdmin, Decision, Outcome, Verdict
-from openclaw_sms.messaging.decisions import answer_now, mark_sent, send_again
+from openclaw_sms.admin.help import help_link
+from openclaw_sms.messaging.decisions import answer_now, is_undelivered, mark_sent, send_again
 from openclaw_sms.models import (
     InboundMessage,
     InboundState,
@@ -21,6 +23,7 @@ from openclaw_sms.models import (
     OutboundPart,
 )
 
+NEED_THE_OPERATOR = (InboundState.PARKED, InboundState.THROTTLED)
 NUMBER_OR_SID = "A whole number or a MessageSid"
 
 
@@ -40,7 +43,11 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
         "why",
         "fix",
         "attempts",
+        "failures",
+        "crashes",
         "next_attempt_at",
+        "backfilled",
+        "answer_asked_at",
         "received_at",
         "finished_at",
         "raw_form",
@@ -48,6 +55,9 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMessage]:
         return super().get_queryset(request).select_related("account").defer("form")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return (*self.list_display, "decide") if may_decide(request, InboundMessage) else self.list_display
 
     def verdicts(self) -> dict[str, Verdict[InboundMessage]]:
         return {"answer": _answer}
@@ -73,8 +83,14 @@ class InboundMessageAdmin(DecidingAdmin[InboundMessage]):
         return thread.reason_of(row)
 
     @admin.display(description="what to do")
-    def fix(self, row: InboundMessage) -> str:
-        return thread.fix_of(row)
+    def fix(self, row: InboundMessage) -> SafeString:
+        return format_html("{} {}", thread.fix_of(row), help_link(row.reason))
+
+    @admin.display(description="decide")
+    def decide(self, row: InboundMessage) -> SafeString:
+        """For what needs the operator; other texts can be answered on their own pages."""
+        offered = decisions.on_text(row, admitted=row.state in NEED_THE_OPERATOR)
+        return decisions.buttons(offered, back=f"{decisions.list_address(self)}?state__exact={row.state}")
 
     @admin.display(description="raw form")
     def raw_form(self, row: InboundMessage) -> SafeString:
@@ -158,6 +174,7 @@ class OutboundPartAdmin(DecidingAdmin[OutboundPart]):
         "segments",
         "attempts",
         "checks",
+        "candidates",
         "next_attempt_at",
         "posted_at",
         "accepted_at",
@@ -174,6 +191,12 @@ class OutboundPartAdmin(DecidingAdmin[OutboundPart]):
 
     def offered(self, row: OutboundPart) -> list[Decision]:
         return decisions.on_part(row)
+
+    def decided(self, request: HttpRequest, row: OutboundPart, verdict: Verdict[OutboundPart]) -> Outcome:
+        """Mark as sent may name the sid."""
+        if verdict is not _mark_sent:
+            return super().decided(request, row, verdict)
+        return _mark_sent(row, operator(request), timezone.now(), sid=request.POST.get("sid", ""))
 
     @admin.display(description="MessageSid", ordering="sid")
     def sid_or_none(self, row: OutboundPart) -> str:
@@ -204,8 +227,8 @@ class OutboundPartAdmin(DecidingAdmin[OutboundPart]):
         return thread.failure_of(row)
 
     @admin.display(description="what to do")
-    def fix(self, row: OutboundPart) -> str:
-        return thread.fix_of(row)
+    def fix(self, row: OutboundPart) -> SafeString:
+        return format_html("{} {}", thread.fix_of(row), help_link(row.reason))
 
 
 def _answer(text: InboundMessage, actor: Actor, now: datetime) -> Outcome:
@@ -214,10 +237,13 @@ def _answer(text: InboundMessage, actor: Actor, now: datetime) -> Outcome:
 
 
 def _send_again(part: OutboundPart, actor: Actor, now: datetime) -> Outcome:
+    anew = is_undelivered(part)
     send_again(part, actor=actor, now=now)
+    if anew:
+        return Outcome("The same words are in the outbox as a new text.")
     return Outcome("The part is in the outbox again, and the parts behind it follow.")
 
 
-def _mark_sent(part: OutboundPart, actor: Actor, now: datetime) -> Outcome:
-    mark_sent(part, actor=actor, now=now)
+def _mark_sent(part: OutboundPart, actor: Actor, now: datetime, sid: str = "") -> Outcome:
+    mark_sent(part, actor=actor, now=now, sid=sid)
     return Outcome("The part counts as sent, and the parts behind it follow.")

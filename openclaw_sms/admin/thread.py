@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from openclaw_sms.access.policy import Decision as Access
 from openclaw_sms.admin import decisions
 from openclaw_sms.admin.components import settings_in_effect
 from openclaw_sms.admin.decisions import Decision
+from openclaw_sms.admin.help import help_address
 from openclaw_sms.messaging import turn
 from openclaw_sms.models import (
     FIXES,
@@ -23,15 +25,19 @@ from openclaw_sms.models import (
     Delivery,
     InboundMessage,
     InboundState,
+    MediaItem,
+    MediaState,
     OutboundMessage,
     OutboundPart,
     PartState,
     Reason,
 )
+from openclaw_sms.text.media_types import SHOWN_INLINE, counted, noun
 from openclaw_sms.twilio.errors import fault_for
 
 SHOWN_AT_ONCE = 200
 RECEIVED, SENT = 0, 1
+ERASED = "(erased)"
 
 INBOUND_TONES = {
     InboundState.RECEIVED: "busy",
@@ -39,6 +45,7 @@ INBOUND_TONES = {
     InboundState.ANSWERED: "good",
     InboundState.PARKED: "act",
     InboundState.HELD: "act",
+    InboundState.THROTTLED: "act",
 }
 PART_TONES = {
     PartState.QUEUED: "busy",
@@ -56,6 +63,8 @@ TICKS = {
     Delivery.CANCELED: "✗",
     Delivery.CONFLICTED: "?",
 }
+# The page's entry for texts that Twilio took and that did not arrive.
+NOT_DELIVERED = "Twilio accepts a text, and it does not arrive"
 UNDELIVERED = frozenset({Delivery.UNDELIVERED, Delivery.FAILED, Delivery.CANCELED})
 
 
@@ -82,6 +91,19 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file in a bubble. `address`: where it can be seen, "" when it is not there; then `why` says so.
+
+    `picture`: the browser may show it in the page.
+    """
+
+    words: str
+    address: str = ""
+    picture: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PartLine:
     """One SMS of ours: the words that went out, how far they got, and why they got no further."""
 
@@ -95,7 +117,10 @@ class PartLine:
     sid: str
     why: str
     fix: str
+    again_at: datetime | None
     decisions: tuple[Decision, ...]
+    help: str = ""
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +135,14 @@ class Bubble:
     tone: str = "quiet"
     why: str = ""
     fix: str = ""
+    help: str = ""
     again_at: datetime | None = None
+    backfilled: bool = False
     kind: str = ""
     author: str = ""
     parts: tuple[PartLine, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    files: tuple[File, ...] = ()
 
     @property
     def at(self) -> datetime:
@@ -151,13 +179,14 @@ def would_be_answered(account_pk: int, sender: str) -> bool:
 def _received(conversation: Conversation, before: Position | None) -> QuerySet[InboundMessage]:
     texts = InboundMessage.objects.filter(account_id=conversation.account_id, sender=conversation.sender)
     texts = texts.filter(_earlier_than(before, RECEIVED, "received_at"))
-    return texts.defer("form").order_by("-received_at", "-id")
+    return texts.defer("form").prefetch_related("media").order_by("-received_at", "-id")
 
 
 def _sent(conversation: Conversation, before: Position | None) -> Iterator[OutboundMessage]:
     messages = OutboundMessage.objects.filter(conversation=conversation)
     messages = messages.filter(_earlier_than(before, SENT, "created_at"))
-    yield from messages.prefetch_related("parts").order_by("-created_at", "-id")[: SHOWN_AT_ONCE + 1]
+    parts = Prefetch("parts", OutboundPart.objects.prefetch_related("media"))
+    yield from messages.prefetch_related(parts).order_by("-created_at", "-id")[: SHOWN_AT_ONCE + 1]
 
 
 def _earlier_than(before: Position | None, direction: int, moment: str) -> Q:
@@ -178,13 +207,16 @@ def _bubble_of_text(text: InboundMessage, *, admitted: bool) -> Bubble:
         position=Position(text.received_at, RECEIVED, text.pk),
         anchor=f"in-{text.pk}",
         received=True,
-        words=text.body,
+        words=text.body or (ERASED if text.erased_at else ""),
         status=str(state.label),
         tone=INBOUND_TONES.get(state, "quiet"),
         why=reason_of(text) if unanswered else "",
         fix=fix_of(text) if unanswered and state not in WAITING else "",
+        help=help_address(text.reason) if unanswered else "",
+        backfilled=text.backfilled,
         again_at=text.next_attempt_at if state is InboundState.RECEIVED else None,
         decisions=tuple(decisions.on_text(text, admitted=admitted)),
+        files=tuple(map(_file, text.media.all())),
     )
 
 
@@ -202,7 +234,7 @@ def _bubble_of_message(message: OutboundMessage, *, may_send: bool) -> Bubble:
 def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
     return PartLine(
         number=part.number,
-        words=part.body,
+        words=part.body or ERASED,
         status=status_of(part),
         tone=tone_of(part),
         tick=_tick(part),
@@ -211,8 +243,24 @@ def _line(part: OutboundPart, *, may_send: bool) -> PartLine:
         sid=part.sid,
         why=failure_of(part),
         fix=fix_of(part),
+        again_at=part.next_attempt_at if part.state == PartState.QUEUED else None,
         decisions=tuple(decisions.on_part(part)) if may_send else (),
+        help=help_address(part.reason or (NOT_DELIVERED if failure_of(part) else "")),
+        files=tuple(map(_file, part.media.all())),
     )
+
+
+def _file(item: MediaItem) -> File:
+    thing = noun(item.content_type or item.declared_type)
+    if item.state == MediaState.KEPT:
+        picture = item.content_type in SHOWN_INLINE
+        words = thing if picture else f"{thing.capitalize()}, {item.content_type}, {item.size:,} bytes"
+        return File(words, reverse("admin:openclaw_sms_conversation_media", args=[item.pk]), picture)
+    if item.state == MediaState.REMOTE:
+        # Shown as a link: the console asks nobody else for anything by itself.
+        return File(item.url, item.url)
+    what = counted(item.stands_for, thing)
+    return File(f"{what}, {MediaState(item.state).label}", why=item.why)
 
 
 def reason_of(row: InboundMessage | OutboundPart) -> str:
@@ -242,6 +290,8 @@ def status_of(part: OutboundPart) -> str:
 
 
 def tone_of(part: OutboundPart) -> str:
+    if part.state == PartState.QUEUED and part.reason == Reason.CIRCUIT_OPEN:
+        return "bad"
     if part.delivery in UNDELIVERED:
         return "bad"
     if part.delivery in (Delivery.DELIVERED, Delivery.READ):

@@ -4,7 +4,17 @@ Nothing here knows SMS, Twilio, a model or Django. A backend gets a `Question`, 
 every failure as an `AgentError`; whether to ask again, flatten, split or apologise is decided above.
 """
 
-from openclaw_sms.agents.base import Agent, AgentError, AgentErrorCode, AnswersLater, Question, Role, Turn
+from openclaw_sms.agents.base import (
+    Agent,
+    AgentError,
+    AgentErrorCode,
+    AnswersLater,
+    Attachment,
+    Question,
+    Reply,
+    Role,
+    Turn,
+)
 from openclaw_sms.agents.registry import build_agent
 from openclaw_sms.agents.settings import AgentSettings
 
@@ -14,7 +24,9 @@ __all__ = [
     "AgentErrorCode",
     "AgentSettings",
     "AnswersLater",
+    "Attachment",
     "Question",
+    "Reply",
     "Role",
     "Turn",
     "build_agent",

@@ -7,7 +7,10 @@ texts and numbers out of every repr, because reprs end in logs.
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
+
+from openclaw_sms.text.media_types import counted, noun
 
 
 class Role(enum.Enum):
@@ -26,11 +29,46 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a text. `content_type` is what its bytes show, not what somebody said.
+
+    `path` is a file with these bytes, for a Python function and for as long as it runs; None for other agents.
+    """
+
+    content_type: str
+    data: bytes = field(repr=False)
+    path: Path | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    @property
+    def kind(self) -> str:
+        """What a person calls it: picture, video, recording, contact card or file."""
+        return noun(self.content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An agent's answer with files beside its words. `text` is markdown and may be empty.
+
+    Each of `media` is a public https address or a `data:` URL (str), a local file (Path), or the bytes themselves.
+    """
+
+    text: str = field(default="", repr=False)
+    media: tuple[str | Path | bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One text for an agent to answer.
 
-    `sender` is E.164. `received_at` is aware. `attempt` counts from 1; above 1, an earlier try may already
-    have reached the agent. `history` is oldest first and does not contain `text`.
+    `sender` is E.164, behind `whatsapp:` if the text came that way. `text` names the files that could not be fetched,
+    and is empty when somebody sent nothing but files, which are in `attachments`. `received_at` is aware. `attempt`
+    counts from 1; above 1, an earlier try may already have reached the agent. `history` is oldest first and does not
+    contain `text`.
     """
 
     text: str = field(repr=False)
@@ -40,6 +78,12 @@ class Question:
     received_at: datetime
     attempt: int
     history: tuple[Turn, ...] = field(default=(), repr=False)
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """`text`, or what was sent instead of one, as "[2 pictures]": for agents that need words."""
+        return self.text or described(self.attachments)
 
     @property
     def session_key(self) -> str:
@@ -54,7 +98,7 @@ class Agent(Protocol):
     history_turns: int
     """How many earlier turns it wants in `Question.history`; 0 means it keeps its own history."""
 
-    def answer(self, question: Question) -> str:
+    def answer(self, question: Question) -> str | Reply:
         """The reply in markdown; an empty one means that nothing is to be sent.
 
         Raises only `AgentError`, or `AnswersLater` when the reply comes through the API.
@@ -64,6 +108,15 @@ class Agent(Protocol):
     def close(self) -> None:
         """Give back connections. No answer may be asked for afterwards."""
         ...
+
+
+def described(attachments: tuple[Attachment, ...]) -> str:
+    """How many of what, in square brackets: "[2 pictures, 1 recording]"; "" for none."""
+    kinds: dict[str, int] = {}
+    for attachment in attachments:
+        kinds[attachment.kind] = kinds.get(attachment.kind, 0) + 1
+    counts = [counted(number, kind) for kind, number in kinds.items()]
+    return f"[{', '.join(counts)}]" if counts else ""
 
 
 class AgentErrorCode(enum.StrEnum):
@@ -76,6 +129,7 @@ class AgentErrorCode(enum.StrEnum):
     FAILED = "agent_failed"
     MISBEHAVED = "agent_misbehaved"
     NOT_CONFIGURED = "agent_not_configured"
+    TOKEN_UNAVAILABLE = "agent_token_unavailable"  # noqa: S105  (a name, not a token)
 
 
 class AnswersLater(Exception):

@@ -6,12 +6,13 @@ redirect, because the token would go with it.
 """
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from openclaw_sms.agents.base import AgentError, AgentErrorCode, Question
+from openclaw_sms.agents.base import AgentError, AgentErrorCode, Question, Reply
 from openclaw_sms.agents.chat_failures import (
     failure_of_status,
     failure_of_transport,
@@ -25,11 +26,11 @@ from openclaw_sms.agents.settings import AgentSettings
 CONNECT_TIMEOUT = timedelta(seconds=5)  # a listening agent accepts at once, wherever it is
 WRITE_TIMEOUT = timedelta(seconds=30)  # a text and its history are a few kilobytes
 POOL_TIMEOUT = timedelta(seconds=5)
-LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; the longest reply worth texting is a thousand times smaller
+LARGEST_ANSWER = 12 * 1024 * 1024  # bytes: more than all the pictures that one reply can carry, in base64
 
 
 class ChatCompletions:
-    """Posts each question to the endpoint and returns the first choice's text.
+    """Posts each question, pictures and all, to the endpoint and returns the first choice's text and pictures.
 
     `read_timeout` bounds each wait for bytes and, from the first header on, the whole answer, so that an
     endpoint that drips cannot hold a sender for ever.
@@ -44,7 +45,7 @@ class ChatCompletions:
         _refuse_unsendable(settings.token)
         self._client = open_client(self._endpoint, settings.read_timeout)
 
-    def answer(self, question: Question) -> str:
+    def answer(self, question: Question) -> str | Reply:
         """The reply in markdown, "" if the model said nothing; every failure as an `AgentError`."""
         try:
             return reply_in(self._post(question))
@@ -58,12 +59,14 @@ class ChatCompletions:
         self._client.close()
 
     def _post(self, question: Question) -> bytes:
+        token = self._settings.bearer()
+        _refuse_unsendable(token)
         give_up_at = time.monotonic() + self._settings.read_timeout.total_seconds()
         with self._client.stream(
             "POST",
             self._endpoint.url,
             content=request_body(question, self._settings),
-            headers=request_headers(question, self._settings),
+            headers=request_headers(question, replace(self._settings, token=token)),
         ) as response:
             if not response.is_success:
                 raise failure_of_status(response, self._endpoint.origin)

@@ -6,7 +6,7 @@ Calls nobody and remembers nothing.
 
 import re
 
-from openclaw_sms.agents.base import Question
+from openclaw_sms.agents.base import Attachment, Question
 
 
 class Echo:
@@ -19,7 +19,8 @@ class Echo:
         """Markdown whose plain form is GSM-7 but for the sender's words; two segments if those are few."""
         return (
             "**Your agent would receive:**\n\n"
-            f"{_verbatim(question.text)}\n\n"
+            f"{_verbatim(question.words)}\n\n"
+            f"{''.join(map(_received, question.attachments))}"
             f"- as `{question.session_key}`\n"
             "- its **markdown** arrives as plain text, like this\n\n"
             "This is the built-in echo. Set `SMS_AGENT` to connect a real agent."
@@ -27,6 +28,10 @@ class Echo:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _received(attachment: Attachment) -> str:
+    return f"- a {attachment.kind}: `{attachment.content_type}`, {attachment.size} bytes\n"
 
 
 def _verbatim(text: str) -> str:

@@ -1,18 +1,26 @@
 """An agent that is a Python function: `SMS_AGENT=package.module:function`.
 
-The function gets a `Question` and returns markdown, or None for no reply; it raises `AnswersLater` when it
-answers later, through the API. It runs in worker threads, possibly in several at once. Async functions are
-refused rather than run in a loop nobody asked for.
+The function gets a `Question` and returns markdown, a `Reply` when files go with it, or None for no reply; it raises
+`AnswersLater` when it answers later, through the API. Files that came with the text lie on this machine's disk while
+the function runs, and no longer. It runs in worker threads, possibly in several at once. Async functions are refused
+rather than run in a loop nobody asked for.
 """
 
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
-from openclaw_sms.agents.base import AgentError, AgentErrorCode, AnswersLater, Question
+from openclaw_sms.agents.base import AgentError, AgentErrorCode, AnswersLater, Attachment, Question, Reply
+from openclaw_sms.text.media_types import EXTENSIONS
 
+# More than can be sent: such a file is not read, and refused later by its size.
+LARGEST_FILE = 16 * 1024 * 1024
 _SPEC = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<function>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
@@ -30,10 +38,11 @@ class PythonCallable:
         self._spec = spec
         self._function = _load(spec)
 
-    def answer(self, question: Question) -> str:
+    def answer(self, question: Question) -> str | Reply:
         """The function's reply; "" when it returned None."""
         try:
-            reply = self._function(question)
+            with _on_disk(question) as complete:
+                reply = _loaded(self._function(complete))
         except (AgentError, AnswersLater):
             raise
         except (Exception, SystemExit) as error:  # sys.exit() would end the worker's thread, not the process
@@ -49,18 +58,69 @@ class PythonCallable:
     def close(self) -> None:
         """Nothing is held; the function looks after its own."""
 
-    def _checked(self, reply: object) -> str:
+    def _checked(self, reply: object) -> str | Reply:
         if reply is None:
             return ""
-        if isinstance(reply, str):
+        if isinstance(reply, str) or (isinstance(reply, Reply) and _is_sound(reply)):
             return reply
         if inspect.iscoroutine(reply):
             reply.close()
         raise AgentError(
             AgentErrorCode.MISBEHAVED,
             f"The function {self._spec} of SMS_AGENT returned {type(reply).__name__}: "
-            "make it return a string, or None for no reply.",
+            "make it return a string, a Reply with a string and a tuple of addresses, paths or bytes, "
+            "or None for no reply.",
         )
+
+
+@contextmanager
+def _on_disk(question: Question) -> Iterator[Question]:
+    """The question with its attachments in files that only this user can read, gone when the block ends."""
+    if not question.attachments:
+        yield question
+        return
+    with tempfile.TemporaryDirectory(prefix="openclaw-sms-") as folder:
+        saved = [_saved(Path(folder), *numbered) for numbered in enumerate(question.attachments, start=1)]
+        yield replace(question, attachments=tuple(saved))
+
+
+def _saved(folder: Path, number: int, attachment: Attachment) -> Attachment:
+    path = folder / f"{number}.{EXTENSIONS.get(attachment.content_type, 'bin')}"
+    path.touch(mode=0o600)
+    path.write_bytes(attachment.data)
+    return replace(attachment, path=path)
+
+
+def _is_sound(reply: Reply) -> bool:
+    """Whether the parts of a reply are what the type says; nobody checked that before."""
+    return isinstance(reply.text, str) and all(isinstance(each, str | Path | bytes) for each in reply.media)
+
+
+def _loaded(reply: object) -> object:
+    """The reply with the files it names read, while those of the question are still there.
+
+    A function may name a file as a str: what is neither an address nor a `data:` URL is a path. One that cannot be
+    read is left as it is; what becomes of it is decided, and told, where media are sent.
+    """
+    if not isinstance(reply, Reply):
+        return reply
+    named = (Path(each) if isinstance(each, str) and not _is_address(each) else each for each in reply.media)
+    return replace(reply, media=tuple(_content(each) for each in named))
+
+
+def _is_address(word: str) -> bool:
+    return word.lower().startswith(("https:", "http:", "data:"))
+
+
+def _content(media: str | Path | bytes) -> str | Path | bytes:
+    if not isinstance(media, Path):
+        return media
+    try:
+        if media.stat().st_size > LARGEST_FILE:
+            return media
+        return media.read_bytes()
+    except OSError:
+        return media
 
 
 def _load(spec: str) -> Callable[[Question], object]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from openclaw_sms.agents.base import AgentError, AgentErrorCode, AnswersLater, Question, Turn
+from openclaw_sms.agents.base import AgentError, AgentErrorCode, AnswersLater, Attachment, Question, Reply, Turn
 from openclaw_sms.agents.chat_completions import open_client
 from openclaw_sms.agents.chat_failures import failure_of_status, failure_of_transport, too_large, took_too_long
 from openclaw_sms.agents.chat_format import well_formed
@@ -43,11 +43,13 @@ class Webhook:
     def __init__(self, settings: AgentSettings) -> None:
         self.history_turns = settings.history_turns
         self._endpoint: Endpoint = webhook_endpoint(settings.url)
-        self._secrets = _secrets(settings.token)
+        if settings.token_source is None:
+            _secrets(settings.token)  # one that could never sign is refused before anything starts
+        self._settings = settings
         self._read_timeout = settings.read_timeout
         self._client = open_client(self._endpoint, settings.read_timeout)
 
-    def answer(self, question: Question) -> str:
+    def answer(self, question: Question) -> str | Reply:
         """The reply in markdown, "" for none. Raises `AgentError`, or `AnswersLater` for a 202."""
         try:
             return reply_in(self._post(question))
@@ -63,7 +65,8 @@ class Webhook:
     def _post(self, question: Question) -> _Answer:
         give_up_at = time.monotonic() + self._read_timeout.total_seconds()
         payload = request_body(question, history_turns=self.history_turns)
-        signed = self._secrets.headers(message_id=message_id(question), at=datetime.now(UTC), payload=payload)
+        secrets = _secrets(self._settings.bearer())
+        signed = secrets.headers(message_id=message_id(question), at=datetime.now(UTC), payload=payload)
         headers = {"content-type": "application/json", **signed}
         with self._client.stream("POST", self._endpoint.url, content=payload, headers=headers) as response:
             if not response.is_success:
@@ -89,10 +92,11 @@ def request_body(question: Question, *, history_turns: int = 0) -> bytes:
         "sid": question.message_sid,
         "account": question.account,
         "from": question.sender,
-        "text": question.text,
+        "text": question.words,
         "receivedAt": question.received_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "sessionKey": question.session_key,
         "attempt": question.attempt,
+        "attachments": [_named(attachment) for attachment in question.attachments],
         "history": [_as_json(turn) for turn in recent],
     }
     return json.dumps({"type": "text.received", "timestamp": data["receivedAt"], "data": data}).encode("ascii")
@@ -103,7 +107,7 @@ def message_id(question: Question) -> str:
     return f"text_{NOT_IN_AN_ID.sub('', question.message_sid)}"
 
 
-def reply_in(answer: _Answer) -> str:
+def reply_in(answer: _Answer) -> str | Reply:
     """The reply a successful answer holds. `AgentError` `agent_misbehaved` when it holds none it could be."""
     if answer.status == ACCEPTED:
         raise AnswersLater
@@ -112,25 +116,33 @@ def reply_in(answer: _Answer) -> str:
     kind = answer.content_type.partition(";")[0].strip().lower()
     if kind == "text/plain":
         return answer.body.decode("utf-8", "replace")
-    reply = _json_text(answer.body)
+    reply = _json_reply(answer.body)
     if reply is None:
         raise AgentError(
             AgentErrorCode.MISBEHAVED,
             'The agent answered with neither text/plain nor JSON like {"text": "…"}: correct its answer, '
             "or let it answer 204 for no reply.",
         )
-    return well_formed(reply)
+    return reply if reply.media else reply.text
 
 
-def _json_text(body: bytes) -> str | None:
+def _json_reply(body: bytes) -> Reply | None:
+    """`text` may be absent or null; `media` lists public https addresses or `data:` URLs."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    text = value.get("text", "") if isinstance(value, dict) else None
-    if text is None and isinstance(value, dict):
-        return ""
-    return text if isinstance(text, str) else None
+    if not isinstance(value, dict):
+        return None
+    given = {name: each for name, each in value.items() if each is not None}
+    text, media = given.get("text", ""), given.get("media", [])
+    if not (isinstance(text, str) and isinstance(media, list) and all(isinstance(each, str) for each in media)):
+        return None
+    return Reply(well_formed(text), tuple(well_formed(each) for each in media))
+
+
+def _named(attachment: Attachment) -> dict[str, object]:
+    return {"contentType": attachment.content_type, "size": attachment.size}
 
 
 def _as_json(turn: Turn) -> dict[str, str]:

@@ -16,18 +16,28 @@ from openclaw_sms.access.pairing import PairingError
 from openclaw_sms.access.tokens import TokenError
 from openclaw_sms.agents.base import AgentError
 from openclaw_sms.config.sources import ConfigurationError
+from openclaw_sms.messaging.dead_letters import NoSuchText
+from openclaw_sms.messaging.decisions import AlreadyDecided, Erased
+from openclaw_sms.messaging.erasure import NothingStored, StillBusy
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.text.phone import InvalidNumber
 from openclaw_sms.twilio.client import InsecureApiBase
 
 # Errors whose message is a sentence for the operator.
 REFUSALS = (
     AgentError,
+    AlreadyDecided,
+    Erased,
     ConfigurationError,
     ImproperlyConfigured,
+    NothingStored,
+    StillBusy,
     InsecureApiBase,
     InvalidNumber,
+    NoSuchText,
     PairingError,
     TokenError,
+    Withheld,
 )
 
 

@@ -9,15 +9,17 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.checks import ERROR as CHECK_ERROR
 from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 
-from openclaw_sms.config import accounts
+from openclaw_sms.config import accounts, checks, watch
 from openclaw_sms.config.accounts import Account, Accounts
+from openclaw_sms.messaging import heartbeat
 from openclaw_sms.messaging.worker import Worker
+from openclaw_sms.text.web_address import without_secrets
 
 logger = logging.getLogger("openclaw_sms.gateway")
 
@@ -25,6 +27,8 @@ logger = logging.getLogger("openclaw_sms.gateway")
 LARGEST_BODY = 10 * 1024 * 1024
 # A client that sends slower than this holds a socket, never a thread.
 IDLE_SOCKET_SECONDS = 30
+# Clients that connect and say nothing must not keep Twilio out; each costs a socket and a few kilobytes.
+MOST_CONNECTIONS = 1000
 
 
 class AddressTaken(Exception):
@@ -45,12 +49,15 @@ class Gateway:
                 threads=settings.SMS_WEB_THREADS,
                 max_request_body_size=LARGEST_BODY,
                 channel_timeout=IDLE_SOCKET_SECONDS,
+                connection_limit=MOST_CONNECTIONS,
+                asyncore_use_poll=True,  # select() ends at 1024 files
                 ident="",
                 clear_untrusted_proxy_headers=False,
             )
         except (OSError, ValueError) as error:
             raise AddressTaken(host, port) from error
         self._address = f"http://{host}:{port}"
+        heartbeat.serves(host, port)
         self._worker = Worker(settings.SMS_WORKER_THREADS)
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -58,9 +65,11 @@ class Gateway:
 
         `ready` is called once requests are answered.
         """
-        known = accounts.load()
+        known = accounts.current()
+        watch.start()
         self._worker.start()
         announce(known)
+        log_checks()
         logger.info("gateway.listening address=%s console=%s/admin/", self._address, self._address)
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
         ready()
@@ -84,6 +93,7 @@ def announce(known: Accounts) -> None:
                 )
         else:
             logger.warning("gateway.no_route account=%s reason=%r", account.id, missing(account))
+    accounts.tell_unavailable(known)
     for conflict in known.conflicts:
         logger.error("gateway.not_served reason=%r", conflict)
     if not known.by_id:
@@ -93,12 +103,11 @@ def announce(known: Accounts) -> None:
         )
 
 
-def without_secrets(url: str) -> str:
-    """`url` for the log: a user name, a password or a query in it may be a secret, and stands in the console."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    shown = parts._replace(netloc=f"{'***' if user else ''}{at}{host}", query="***" if parts.query else "")
-    return shown.geturl()
+def log_checks() -> None:
+    """Log what `manage.py check --database default` would show."""
+    for found in checks.of_everything():
+        level = logging.ERROR if found.level >= CHECK_ERROR else logging.WARNING
+        logger.log(level, "gateway.check id=%s says=%r hint=%r", found.id, found.msg, found.hint)
 
 
 def missing(account: Account) -> str:
@@ -107,7 +116,7 @@ def missing(account: Account) -> str:
         return "the account is disabled"
     needed = {
         "accountSid (TWILIO_ACCOUNT_SID)": account.account_sid,
-        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token,
+        "authToken (TWILIO_AUTH_TOKEN)": account.auth_token or account.unavailable,
         "fromNumber (TWILIO_PHONE_NUMBER)": account.from_number or account.messaging_service_sid,
         "publicWebhookUrl (SMS_PUBLIC_WEBHOOK_URL)": account.public_webhook_url or account.validation_disabled,
     }

@@ -5,17 +5,19 @@ from datetime import datetime
 
 from django.db import transaction
 
-from openclaw_sms.access import pairing
+from openclaw_sms.access import opt_out, pairing
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
+from openclaw_sms.config.secrets import resolver
 from openclaw_sms.messaging import outbox
+from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.sentences import say
 from openclaw_sms.models import AllowedSender, Conversation, OutboundKind, PairingRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`warning` says why the sender could not be told; they are let in all the same."""
+    """`warning` is a sentence: why the sender could not be told, or cannot be texted. They are let in anyway."""
 
     request: PairingRequest
     sender: AllowedSender
@@ -28,21 +30,33 @@ def approve(
     """Approve `code` and, with `notify`, put the news into the outbox. Raises `PairingError`."""
     with transaction.atomic():
         approval = pairing.approve(code, actor=actor, now=now, account_pk=account_pk)
-        warning = _tell(approval.request, actor, now) if notify else ""
+        warning = _tell(approval.request, actor, now) if notify else _opted_out(approval.request)
     return Admission(approval.request, approval.sender, warning)
 
 
+def _opted_out(request: PairingRequest) -> str:
+    """An approval does not bring back who said stop."""
+    if not opt_out.is_out(request.account_id, request.sender):
+        return ""
+    return "They have opted out: they are not answered or texted until they text START."
+
+
 def _tell(request: PairingRequest, actor: Actor, now: datetime) -> str:
-    account = accounts.load().by_pk(request.account_id)
+    account = accounts.load(resolver.peek).by_pk(request.account_id)
     if account is None or not (account.enabled and account.configured):
-        return "the account cannot send texts."
+        return "They could not be told: the account cannot send texts."
+    if opted_out := _opted_out(request):
+        return opted_out
     conversation, _ = Conversation.objects.get_or_create(account_id=request.account_id, sender=request.sender)
-    outbox.write(
-        conversation,
-        say("approved"),
-        kind=OutboundKind.NOTICE,
-        author=actor.name,
-        limit=account.text_chunk_limit,
-        now=now,
-    )
+    try:
+        outbox.write(
+            conversation,
+            say("approved"),
+            kind=OutboundKind.NOTICE,
+            author=actor.name,
+            limit=account.text_chunk_limit,
+            now=now,
+        )
+    except Withheld as withheld:
+        return f"They could not be told: {withheld}"
     return ""

@@ -12,7 +12,8 @@ from django.db import transaction
 from openclaw_sms.access.policy import Decision
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import events, manual, outbox
+from openclaw_sms.messaging import enclosures, events, manual, outbox
+from openclaw_sms.messaging.enclosures import Enclosure
 from openclaw_sms.messaging.turn import rule
 from openclaw_sms.models import (
     ANYONE,
@@ -24,7 +25,7 @@ from openclaw_sms.models import (
     OutboundMessage,
     Reason,
 )
-from openclaw_sms.text.phone import parse_target
+from openclaw_sms.text.phone import number_of, parse_target
 from openclaw_sms.text.plaintext import sendable_text
 
 # A text that still waits for its turn belongs to the worker; a stranger's is for the owner to decide about.
@@ -45,13 +46,15 @@ class NotAccepted(Exception):
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a program asks to be sent. `to` is as it was written, "" for the account's `defaultTo`; `in_reply_to` is
-    the MessageSid of a text received. `account_pk` restricts it to one account."""
+    the MessageSid of a text received, `media` public https addresses of files to go along. `account_pk` restricts it
+    to one account."""
 
     text: str = field(repr=False)
     to: str = field(default="", repr=False)
     account_id: str | None = None
     in_reply_to: str = ""
     plain: bool = False
+    media: tuple[str, ...] = field(default=(), repr=False)
     account_pk: int | None = None
 
 
@@ -64,7 +67,7 @@ def send(order: Order, *, author: str, now: datetime) -> OutboundMessage:
         return _answer(order, author=author, now=now)
     account = permitted(order.account_id, order.account_pk)
     to = _recipient(account, order.to)
-    draft = manual.draft(account, to, order.text, plain=order.plain)
+    draft = manual.draft(account, to, order.text, plain=order.plain, media=_enclosures(order))
     return manual.submit(draft, author=author, now=now, automated=True)
 
 
@@ -81,15 +84,21 @@ def permitted(account_id: str | None, account_pk: int | None) -> Account:
     return mine
 
 
-def may_be_texted_first(account: Account, number: str) -> bool:
+def may_be_texted_first(account: Account, address: str) -> bool:
     """Whoever may talk to the account, its default recipient, its owners, and what `initiateTo` adds.
 
     That anybody may talk (`*` in the list of allowed senders) does not mean that anybody may be texted.
     """
+    number = number_of(address)
     listed = {*account.initiate_to, *account.owner_numbers, account.default_to, *account.allow_from - {ANYONE}}
     if number in listed or ANYONE in account.initiate_to:
         return True
     return AllowedSender.objects.filter(account_id=account.pk, number=number).exists()
+
+
+def _enclosures(order: Order) -> list[Enclosure]:
+    """Raises `UnsendableMedia`."""
+    return [enclosures.from_url(address) for address in order.media]
 
 
 def _recipient(account: Account, to: str) -> str:
@@ -97,15 +106,15 @@ def _recipient(account: Account, to: str) -> str:
         raise NotAccepted(
             "no_recipient", f"Give a recipient in `to`, or set defaultTo for account {account.id}.", field="to"
         )
-    number = parse_target(to or account.default_to, region=accounts.default_region())
-    if not may_be_texted_first(account, number):
+    address = parse_target(to or account.default_to, region=accounts.default_region())
+    if not may_be_texted_first(account, address):
         raise NotAccepted(
             "recipient_not_allowed",
             f"This number may not be texted first on account {account.id}: "
             "let the sender in, or add the number to the account's initiateTo.",
             field="to",
         )
-    return number
+    return address
 
 
 def _answer(order: Order, *, author: str, now: datetime) -> OutboundMessage:
@@ -114,7 +123,7 @@ def _answer(order: Order, *, author: str, now: datetime) -> OutboundMessage:
     if account is None or rule(account, text.sender).decision is not Decision.ADMIT:
         raise NotAccepted("sender_not_allowed", "The sender of that text may not talk any more.", field="inReplyTo")
     words = order.text if order.plain else sendable_text(order.text)
-    draft = manual.draft(account, text.sender, words, plain=True)
+    draft = manual.draft(account, text.sender, words, plain=True, media=_enclosures(order))
     return _write(text, draft, author=author, now=now)
 
 
@@ -142,6 +151,7 @@ def _write(text: InboundMessage, draft: manual.Draft, *, author: str, now: datet
             limit=draft.account.text_chunk_limit,
             now=now,
             in_reply_to=text,
+            enclosures=draft.enclosures,
         )
         events.text_answered(text, message, now=now)
     return message

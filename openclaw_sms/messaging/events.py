@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from openclaw_sms.messaging import wire
 from openclaw_sms.messaging.wire import ARRIVED, LOST, Json
@@ -71,6 +72,20 @@ def part_failed(part: OutboundPart, *, now: datetime) -> None:
         _tell(EventType.MESSAGE_FAILED, part, now)
 
 
+def erase_older(before: datetime, *, now: datetime) -> int:
+    """Take the words and numbers out of events from before `before` that do not wait to be posted; how many."""
+    old = OutgoingEvent.objects.filter(created_at__lt=before).exclude(state=EventState.PENDING)
+    return _erase(old, now)
+
+
+def erase_of(account_pk: int, number: str, *, now: datetime) -> int:
+    """The same for every event of the account that names `number`, also those that wait: they go out without."""
+    return _erase(
+        OutgoingEvent.objects.filter(account_id=account_pk, payload__contains=json.dumps(number, ensure_ascii=False)),
+        now,
+    )
+
+
 def is_on() -> bool:
     """Whether there is a receiver, and it has not said that it wants no more."""
     if not settings.SMS_EVENTS_URL:
@@ -88,18 +103,31 @@ def _tell(kind: EventType, part: OutboundPart, now: datetime) -> None:
     _write(kind, message.conversation.account_id, wire.sent(message), now)
 
 
+def _erase(events: QuerySet[OutgoingEvent], now: datetime) -> int:
+    rows = list(events.filter(erased_at__isnull=True).select_related("account"))
+    for event in rows:
+        data = {"account": event.account.account_id, "erased": True}
+        payload = _as_payload(EventType(event.type), data, event.created_at)
+        OutgoingEvent.objects.filter(pk=event.pk).update(payload=payload, erased_at=now)
+    return len(rows)
+
+
 def _write(kind: EventType, account_pk: int, data: Json, now: datetime) -> None:
-    payload = {"type": kind.value, "timestamp": wire.moment(now), "data": _bounded(data)}
     OutgoingEvent.objects.create(
         event_id=f"evt_{uuid.uuid4().hex}",
         type=kind,
         account_id=account_pk,
         receiver=receiver(),
-        payload=json.dumps(payload, ensure_ascii=False, separators=(",", ":")),
+        payload=_as_payload(kind, _bounded(data), now),
         next_attempt_at=now,
         created_at=now,
     )
     transaction.on_commit(functools.partial(written.set))
+
+
+def _as_payload(kind: EventType, data: Json, at: datetime) -> str:
+    payload = {"type": kind.value, "timestamp": wire.moment(at), "data": data}
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
 def _bounded(data: Json) -> Json:

@@ -95,17 +95,22 @@ def held(conversation_id: int, lane: Lane) -> Iterator[Lease | None]:
 
 
 def _let_go(lease: Lease) -> None:
-    """Release, on a new connection if this one is dead: otherwise the sender would wait until the lease lapses."""
+    """Release, on a new connection if this one is dead, or later: the sender must not wait until the lease lapses."""
     try:
         lease.release()
     except DatabaseFailure:
         connection.close()
-        lease.release()
+        try:
+            lease.release()
+        except DatabaseFailure:
+            keeper.release_later(lease)
 
 
 def release_left_behind() -> int:
-    """Free the leases of this machine's dead workers at once, instead of waiting for them to lapse."""
-    freed = 0
+    """Free at once what would only lapse: leases of this machine's dead workers, and of our own that a database which
+    was away did not let go of. Returns how many were freed.
+    """
+    freed = keeper.release_overdue()
     for dead in instance.take_dead():
         for lane in Lane:
             column = f"{lane.value}_lease"
@@ -123,6 +128,7 @@ class _Keeper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: set[Lease] = set()
+        self._overdue: set[Lease] = set()
         self._thread: threading.Thread | None = None
 
     def keep(self, lease: Lease) -> None:
@@ -135,6 +141,24 @@ class _Keeper:
     def drop(self, lease: Lease) -> None:
         with self._lock:
             self._held.discard(lease)
+
+    def release_later(self, lease: Lease) -> None:
+        with self._lock:
+            self._overdue.add(lease)
+
+    def release_overdue(self) -> int:
+        """Release what could not be released before. Raises `DatabaseError` while that is still so."""
+        with self._lock:
+            overdue = list(self._overdue)
+        for lease in overdue:
+            lease.release()
+            with self._lock:
+                self._overdue.discard(lease)
+        return len(overdue)
+
+    def held(self, lane: Lane) -> list[Lease]:
+        with self._lock:
+            return [lease for lease in self._held if lease.lane is lane]
 
     def _run(self) -> None:
         while True:

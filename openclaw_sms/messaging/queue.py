@@ -5,14 +5,47 @@ ids and nothing else, so that no number and no text passes through the queue.
 """
 
 import logging
+import time
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import close_old_connections
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
+from huey.storage import RedisStorage
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from openclaw_sms.messaging.lease import Lane
 
 logger = logging.getLogger(__name__)
+
+# A hint is given while Twilio waits for its 200, and the text is on the disk: a server that stalls is not waited for.
+HINT_PATIENCE = timedelta(milliseconds=300)
+# Nor is it asked again at once, or each request would wait as long: the sweep makes up for the hints not given.
+AWAY_FOR = timedelta(seconds=1)
+CONNECT_TIMEOUT = timedelta(seconds=5)
+
+
+class _RedisStorage(RedisStorage):  # type: ignore[misc]  # huey has no types
+    """Gives hints on connections of their own, with little patience; the threads that wait for hints need more."""
+
+    def __init__(self, name: str, *, url: str, **options: Any) -> None:
+        super().__init__(name, url=url, **options)
+        patience = HINT_PATIENCE.total_seconds()
+        self._hints = Redis.from_url(
+            url, socket_timeout=patience, socket_connect_timeout=patience, retry=Retry(NoBackoff(), 0)
+        )
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        self._hints.lpush(self.queue_key, data)
+
+
+class _RedisHuey(RedisHuey):  # type: ignore[misc]
+    storage_class = _RedisStorage
 
 
 def engine(url: str, name: str) -> Huey:
@@ -39,9 +72,10 @@ def _engine(url: str, name: str) -> Huey:
         filename = url.removeprefix("sqlite:///")
         return SqliteHuey(name, filename=filename, timeout=20, results=False, immediate=False)
     if scheme in ("redis", "rediss", "unix"):
-        return RedisHuey(name, url=url, results=False, immediate=False)
+        return _RedisHuey(name, url=url, results=False, immediate=False)
     if scheme in ("postgres", "postgresql"):
-        return PostgresHuey(name, dsn=url, results=False, immediate=False)
+        limit = int(CONNECT_TIMEOUT.total_seconds())
+        return PostgresHuey(name, dsn=url, connect_timeout=limit, results=False, immediate=False)
     raise ImproperlyConfigured("SMS_QUEUE_URL must begin with sqlite:///, redis:// or postgres://.")
 
 
@@ -81,10 +115,23 @@ def wake_outbox(conversation_id: int) -> bool:
     return _hint(look_at_outbox, conversation_id)
 
 
+def pending(lane: Lane) -> int:
+    """How many hints of the lane nobody has taken yet. Raises what the engine raises while it cannot be reached."""
+    hints = turns if lane is Lane.TURN else sends
+    return int(hints.pending_count())
+
+
+_away_until = 0.0
+
+
 def _hint(task: Callable[[int], object], row_id: int) -> bool:
+    global _away_until
+    if time.monotonic() < _away_until:
+        return False
     try:
         task(row_id)
     except Exception as error:
+        _away_until = time.monotonic() + AWAY_FOR.total_seconds()
         logger.warning("queue.hint_lost row=%s error=%s", row_id, type(error).__name__)
         return False
     return True

@@ -12,14 +12,16 @@ ANYONE = "*"
 
 
 class SenderSource(models.TextChoices):
-    CONFIG = "config", "configuration"
     PAIRING = "pairing", "pairing"
     CONSOLE = "console", "console"
     API = "api", "API"
 
 
 class AllowedSender(models.Model):
-    """One number that may talk to one account. `*` (anyone) only ever comes from configuration."""
+    """A number that was let in by pairing, in the console or through the API.
+
+    Configuration's own list is a setting, `allow_from`.
+    """
 
     account = models.ForeignKey(SmsAccount, on_delete=models.CASCADE, related_name="allowed_senders")
     number = models.CharField(max_length=32, help_text="E.164, for example +15551234567")
@@ -90,6 +92,8 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-id"]
+        # the history of one number
+        indexes = [models.Index(fields=["account", "subject", "at"], name="audit_by_subject")]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"

@@ -104,6 +104,12 @@ class SmsAccount(AccountSettings):
 
     account_id = models.SlugField("account id", max_length=64, unique=True)
     enabled = models.BooleanField(default=True)
+    declared = models.BooleanField(
+        default=True,
+        editable=False,
+        help_text="False: the row only holds conversations, of an account that the environment or the channel's own "
+        "settings make, or of one that was removed.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -113,3 +119,16 @@ class SmsAccount(AccountSettings):
 
     def __str__(self) -> str:
         return self.account_id
+
+
+class SecretProvider(models.Model):
+    """One of `secrets.providers`: where references to secrets are looked up. Holds no secret itself."""
+
+    name = models.CharField(max_length=64, unique=True)
+    settings = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

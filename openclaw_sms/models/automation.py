@@ -98,6 +98,7 @@ class OutgoingEvent(StatefulModel):
     detail = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="when words and numbers were erased from it")
 
     class Meta:
         verbose_name = "outgoing event"

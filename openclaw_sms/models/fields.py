@@ -13,10 +13,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.expressions import Expression
+from django.db.models.expressions import Expression, ExpressionWrapper
 
 PREFIX = "fernet:"
 DERIVATION_CONTEXT = b"openclaw-sms secrets at rest"
+
+
+# What this process has encrypted or decrypted, so that no error page shows it.
+seen: set[str] = set()
 
 
 class WrongEncryptionKey(ImproperlyConfigured):
@@ -38,7 +42,7 @@ else:
 
 
 class EncryptedTextField(NullableText):
-    """Text, stored as `fernet:…`. Keys: SMS_ENCRYPTION_KEYS (the first encrypts, all decrypt), else SECRET_KEY's."""
+    """Text, stored as `fernet:…`. Keys: SMS_ENCRYPTION_KEYS, then SECRET_KEY's: the first encrypts, all decrypt."""
 
     def from_db_value(self, value: str | None, expression: Expression, connection: BaseDatabaseWrapper) -> str | None:
         return value if value is None or value == "" else decrypt(value)
@@ -46,8 +50,27 @@ class EncryptedTextField(NullableText):
     def get_prep_value(self, value: Any) -> Any:
         return value if value is None or value == "" else encrypt(str(value))
 
+    def value_to_string(self, obj: models.Model) -> str:
+        """For `dumpdata`: a dump holds no secret in the clear, and is read again with the same keys."""
+        value = self.value_from_object(obj)
+        return str(value) if value is None or value == "" else encrypt(str(value))
+
+    def to_python(self, value: Any) -> Any:
+        """For `loaddata`: the text behind what `value_to_string` wrote. Raises `WrongEncryptionKey`."""
+        return decrypt(value) if isinstance(value, str) and value.startswith(PREFIX) else value
+
+
+def as_stored(column: str) -> "ExpressionWrapper[models.F]":
+    """The column's ciphertext, for reading a row whose secrets may not be readable, and for writing them anew."""
+    return ExpressionWrapper(models.F(column), output_field=models.TextField(null=True))
+
+
+def encrypted_columns(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.name for field in model._meta.concrete_fields if isinstance(field, EncryptedTextField))
+
 
 def encrypt(value: str) -> str:
+    seen.add(value)
     return PREFIX + _keyring().encrypt(value.encode()).decode()
 
 
@@ -56,17 +79,31 @@ def decrypt(stored: str) -> str:
     if not stored.startswith(PREFIX):
         raise WrongEncryptionKey
     try:
-        return _keyring().decrypt(stored.removeprefix(PREFIX).encode()).decode()
+        value = _keyring().decrypt(stored.removeprefix(PREFIX).encode()).decode()
     except InvalidToken:
         raise WrongEncryptionKey from None
+    seen.add(value)
+    return value
+
+
+def is_under_first_key(stored: str) -> bool:
+    """Whether `stored` was encrypted with the key that encrypts now: then rotation has nothing to do for it."""
+    try:
+        _keys()[0].decrypt(stored.removeprefix(PREFIX).encode())
+    except InvalidToken:
+        return False
+    return stored.startswith(PREFIX)
 
 
 def _keyring() -> MultiFernet:
-    keys = settings.SMS_ENCRYPTION_KEYS
-    if not keys:
-        return MultiFernet([_derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+    return MultiFernet(_keys())
+
+
+def _keys() -> list[Fernet]:
+    """The first encrypts. SECRET_KEY's still decrypts once there are others: that is how one moves to those."""
+    derived = [_derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
     try:
-        return MultiFernet([Fernet(key) for key in keys])
+        return [*(Fernet(key) for key in settings.SMS_ENCRYPTION_KEYS), *derived]
     except ValueError:
         raise ImproperlyConfigured(
             "SMS_ENCRYPTION_KEYS must be a comma-separated list of Fernet keys (32 bytes, url-safe base64)."

@@ -2,12 +2,16 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from openclaw_sms.models.account import SmsAccount
 from openclaw_sms.models.reasons import Reason
 from openclaw_sms.models.states import INBOUND_MOVES, InboundState, StatefulModel
 
 WAITING = (InboundState.RECEIVED, InboundState.PROCESSING)
+UNFINISHED = (*WAITING, InboundState.PARKED)
+# Where a text stands in its sender's queue. Several share a place when some were fetched late from Twilio.
+PLACE = Coalesce("before_id", "id", output_field=models.BigIntegerField())
 
 
 class InboundMessage(StatefulModel):
@@ -23,10 +27,24 @@ class InboundMessage(StatefulModel):
     state = models.CharField(max_length=16, choices=InboundState.choices, default=InboundState.RECEIVED)
     reason = models.CharField(max_length=32, default=Reason.NONE, blank=True, help_text="a code of `Reason`")
     detail = models.CharField(max_length=300, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="times the agent was asked")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="times the agent could not answer")
+    crashes = models.PositiveSmallIntegerField(
+        default=0, help_text="times the gateway itself failed or was killed with the text in hand"
+    )
+    answer_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when an operator last asked for an answer"
+    )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
+    backfilled = models.BooleanField(
+        "fetched from Twilio", default=False, help_text="its webhook never came; received_at is Twilio's time"
+    )
+    before_id = models.BigIntegerField(
+        null=True, blank=True, help_text="the waiting text with this id is newer, and answered after this one"
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="when body and raw form were erased")
 
     class Meta:
         verbose_name = "text received"
@@ -46,8 +64,14 @@ class InboundMessage(StatefulModel):
             models.Index(
                 fields=["next_attempt_at"], condition=Q(state=InboundState.AWAITING), name="inbound_awaiting_answer"
             ),
+            # metrics and doctor: how much waits, since when, and what the operator must look at
+            models.Index(
+                fields=["state", "received_at"], condition=Q(state__in=UNFINISHED), name="inbound_unfinished"
+            ),
             # the thread of one conversation
             models.Index(fields=["account", "sender", "received_at"], name="inbound_thread"),
+            # retention: the oldest texts that still have their words
+            models.Index(fields=["received_at"], condition=Q(erased_at__isnull=True), name="inbound_not_erased"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """A text we send, in parts, and what Twilio reported of each."""
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -10,8 +11,10 @@ from openclaw_sms.models.conversation import Conversation
 from openclaw_sms.models.inbound import InboundMessage
 from openclaw_sms.models.reasons import Reason
 from openclaw_sms.models.states import PART_MOVES, Delivery, PartState, StatefulModel
+from openclaw_sms.text.phone import whatsapp
 
 UNSENT = (PartState.QUEUED, PartState.SENDING, PartState.CHECKING)
+UNSETTLED = (*UNSENT, PartState.UNCERTAIN, PartState.FAILED, PartState.BLOCKED)
 
 
 class OutboundKind(models.TextChoices):
@@ -21,6 +24,12 @@ class OutboundKind(models.TextChoices):
     APOLOGY = "apology", "apology"
     MESSAGE = "message", "message"
     AUTOMATION = "automation", "automatic message"
+    KEYWORD = "keyword", "answer to STOP, START or HELP"
+    OWNER = "owner", "notice to the owner"
+
+
+# What anybody can make us text, approved or not: `access.limits` counts these.
+TO_STRANGERS = (OutboundKind.PAIRING, OutboundKind.KEYWORD)
 
 
 class OutboundMessage(models.Model):
@@ -36,6 +45,7 @@ class OutboundMessage(models.Model):
         max_length=150, blank=True, help_text="agent, gateway, cli:NAME, console:NAME or api:NAME"
     )
     created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, blank=True, help_text="when the words were erased")
 
     class Meta:
         verbose_name = "text sent"
@@ -48,7 +58,13 @@ class OutboundMessage(models.Model):
                 name="text_is_answered_once",
             ),
         ]
-        indexes = [models.Index(fields=["conversation", "created_at"], name="outbound_thread")]
+        indexes = [
+            models.Index(fields=["conversation", "created_at"], name="outbound_thread"),
+            # what strangers have cost in a day
+            models.Index(fields=["kind", "created_at"], name="outbound_by_kind"),
+            # retention: the oldest texts that still have their words
+            models.Index(fields=["created_at"], condition=Q(erased_at__isnull=True), name="outbound_not_erased"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
@@ -78,6 +94,12 @@ class OutboundPart(StatefulModel):
         default=False, help_text="the last post ran into our time limit, so Twilio may still be at work on it"
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    slot_at = models.DateTimeField(null=True, blank=True, help_text="its booked place in the sending number's pace")
+    candidates = models.JSONField(default=list, blank=True, help_text="sids of texts at Twilio that may be this one")
+    next_poll_at = models.DateTimeField(
+        null=True, blank=True, help_text="when Twilio is asked what became of it; empty: never again"
+    )
+    polls = models.PositiveSmallIntegerField(default=0)
     posted_at = models.DateTimeField(null=True, blank=True, help_text="when the last post began")
     accepted_at = models.DateTimeField(null=True, blank=True)
 
@@ -95,14 +117,45 @@ class OutboundPart(StatefulModel):
                 condition=Q(state__in=UNSENT),
                 name="part_unsent_by_conversation",
             ),
+            # metrics and doctor: what has not come to a good end
+            models.Index(fields=["state"], condition=Q(state__in=UNSETTLED), name="part_unsettled"),
+            # polling: parts whose end nobody reported
+            models.Index(fields=["next_poll_at"], condition=Q(next_poll_at__isnull=False), name="part_to_be_polled"),
+            # reconcile: parts without a sid that may be what Twilio shows
+            models.Index(fields=["conversation", "posted_at"], condition=Q(sid=""), name="part_without_sid"),
         ]
 
     def __str__(self) -> str:
         return self.sid or str(self.token)
 
+    @classmethod
+    def cancel_waiting(cls, account_pk: int, number: str, reason: Reason) -> int:
+        """Give up what waits to be sent to a number, also on WhatsApp; how many parts.
+
+        What is being posted now is left to finish.
+        """
+        # Without a join in the update, so that a part that is being marked as sent this moment is looked at again.
+        lanes = list(
+            Conversation.objects.filter(account_id=account_pk, sender__in=(number, whatsapp(number))).values_list(
+                "pk", flat=True
+            )
+        )
+        waiting = cls.objects.filter(conversation_id__in=lanes, state__in=(PartState.QUEUED, PartState.BLOCKED))
+        return waiting.update(state=PartState.CANCELLED, reason=reason, detail=reason.label, next_attempt_at=None)
+
     def block_rest(self) -> None:
         """Hold back the later parts of the message: half an answer with a hole in it misleads."""
         self._later().filter(state=PartState.QUEUED).update(state=PartState.BLOCKED)
+
+    def cancel_rest(self) -> None:
+        """Give up the later parts of the message with this one, for the same reason."""
+        waiting = self._later().filter(state__in=(PartState.QUEUED, PartState.BLOCKED))
+        waiting.update(state=PartState.CANCELLED, reason=self.reason, detail=self.detail, next_attempt_at=None)
+
+    def put_off_rest(self, until: datetime, reason: Reason) -> None:
+        """Let the later parts of the message wait as long as this one: they must not overtake it."""
+        waiting = self._later().filter(state=PartState.QUEUED)
+        waiting.update(next_attempt_at=until, reason=reason, detail=reason.label)
 
     def release_rest(self) -> None:
         """Let the parts that `block_rest` held go on."""
@@ -130,6 +183,10 @@ class DeliveryEvent(models.Model):
                 fields=["account", "sid", "status", "error_code", "done_date"],
                 name="status_report_is_stored_once",
             ),
+        ]
+        indexes = [
+            # housekeeping: early reports whose part may be known by now, and those too old to be anybody's
+            models.Index(fields=["received_at"], condition=Q(part__isnull=True), name="status_report_without_part"),
         ]
 
     def __str__(self) -> str:

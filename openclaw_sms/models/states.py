@@ -17,6 +17,7 @@ class InboundState(models.TextChoices):
     SILENT = "silent", "no reply wanted"
     REFUSED = "refused", "refused"
     HELD = "held", "kept until the sender is approved"
+    THROTTLED = "throttled", "kept: too many at once"
     PARKED = "parked", "needs the operator"
     AWAITING = "awaiting", "the agent answers later"
 
@@ -74,6 +75,7 @@ INBOUND_MOVES: Moves = {
             InboundState.SILENT,
             InboundState.REFUSED,
             InboundState.HELD,
+            InboundState.THROTTLED,
             InboundState.PARKED,
             InboundState.AWAITING,
         }
@@ -85,6 +87,7 @@ INBOUND_MOVES: Moves = {
     InboundState.SILENT: frozenset({InboundState.RECEIVED, InboundState.ANSWERED}),
     InboundState.REFUSED: frozenset({InboundState.RECEIVED}),
     InboundState.HELD: frozenset({InboundState.RECEIVED}),
+    InboundState.THROTTLED: frozenset({InboundState.RECEIVED}),
     InboundState.PARKED: frozenset({InboundState.RECEIVED, InboundState.ANSWERED}),
     InboundState.ANSWERED: frozenset(),
 }
@@ -114,7 +117,15 @@ PART_MOVES: Moves = {
             PartState.CANCELLED,
         }
     ),
-    PartState.SENDING: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CHECKING, PartState.FAILED}),
+    PartState.SENDING: frozenset(
+        {
+            PartState.ACCEPTED,
+            PartState.QUEUED,
+            PartState.CHECKING,
+            PartState.FAILED,
+            PartState.CANCELLED,  # the gate closed after the marker was written, before the post
+        }
+    ),
     PartState.CHECKING: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.UNCERTAIN}),
     PartState.UNCERTAIN: frozenset({PartState.ACCEPTED, PartState.QUEUED, PartState.CANCELLED}),
     # Accepted: a status callback tells of an earlier post, whose answer was lost.

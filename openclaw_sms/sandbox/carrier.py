@@ -12,9 +12,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from openclaw_sms.sandbox import state, store
-from openclaw_sms.sandbox.posting import is_on_this_machine, post_signed
+from openclaw_sms.sandbox.posting import fetch, is_on_this_machine, post_signed
 from openclaw_sms.sandbox.state import Sandbox
-from openclaw_sms.sandbox.store import Status, Store, Text
+from openclaw_sms.sandbox.store import MediaState, Status, Store, Text
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,21 @@ class Carrier:
         for text in moving:
             status, after = _STEPS[text.status]
             if now >= text.created + after:
+                if text.status == Status.QUEUED:
+                    self._load_files(text)
                 self._move(text, status, now)
         return bool(moving)
+
+    def _load_files(self, text: Text) -> None:
+        """Fetch what goes with a text from where the product serves it; nothing is asked of another machine."""
+        for media in self._texts.media_of([text.sid]).get(text.sid, ()):
+            if media.state != MediaState.AWAITED:
+                continue
+            found = fetch(media.source) if is_on_this_machine(media.source) else None
+            if found is None:
+                logger.warning("sandbox.media_missing sid=%s", text.sid)
+            content_type, data = found or ("", None)
+            self._texts.settle(media, content_type=content_type, data=data)
 
     def _move(self, text: Text, status: str, now: datetime) -> None:
         moved = self._texts.move(text, status, sent=now)

@@ -1,4 +1,4 @@
-"""Posting as Twilio does: a form with Twilio's signature, over real HTTP, to this machine and nowhere else.
+"""Posting and fetching as Twilio does, over real HTTP, from this machine and from nowhere else.
 
 Signatures come from Twilio's own library; the product checks them with its own code.
 """
@@ -46,6 +46,17 @@ def post_signed(url: str, form: Mapping[str, str], *, auth_token: str) -> int | 
         return _client().post(target, content=urlencode(form), headers=headers).status_code
     except httpx.HTTPError:
         return None
+
+
+def fetch(url: str) -> tuple[str, bytes] | None:
+    """Content type and bytes of a file at `url`, None when there is none. ValueError for another machine's URL."""
+    if not is_on_this_machine(url):
+        raise ValueError("the sandbox fetches from this machine only")
+    try:
+        answer = _client().get(url, headers={"User-Agent": "TwilioProxy/1.1"})
+    except httpx.HTTPError:
+        return None
+    return (answer.headers.get("content-type", ""), answer.content) if answer.status_code == 200 else None
 
 
 @functools.cache

@@ -7,7 +7,7 @@ text may move on is a conditional update that says if it won.
 import enum
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -37,6 +37,17 @@ CREATE TABLE IF NOT EXISTS texts (
     sent REAL,
     changed INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS media (
+    sid TEXT PRIMARY KEY,
+    text_sid TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    source TEXT NOT NULL,
+    state TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (text_sid, position)
+);
 CREATE INDEX IF NOT EXISTS texts_changed ON texts (changed);
 CREATE INDEX IF NOT EXISTS texts_moving ON texts (id) WHERE status IN ('queued', 'sent');
 """
@@ -56,6 +67,14 @@ class Status:
     QUEUED = "queued"
     SENT = "sent"
     DELIVERED = "delivered"
+
+
+class MediaState:
+    """Whether the bytes of a file are here. Those of a text to a phone are at first still the product's."""
+
+    AWAITED = "awaited"
+    HERE = "here"
+    MISSING = "missing"
 
 
 class Answer:
@@ -87,6 +106,18 @@ class Text:
     def phone(self) -> str:
         """The number of the pretend phone that sent or got it."""
         return self.sender if self.direction is Direction.FROM_PHONE else self.recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file of a text. `key`: its address on the pretend CDN. `source`: where it comes from, if not from a phone."""
+
+    sid: str
+    text_sid: str
+    key: str = field(repr=False)
+    source: str = field(repr=False)
+    state: str
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +164,22 @@ class Store:
         body: str,
         now: datetime,
         status_callback: str = "",
+        files: Sequence[tuple[str, bytes]] = (),
+        media_urls: Sequence[str] = (),
     ) -> Text:
-        """Keep a new text: one to a phone is queued, one from a phone awaits the webhook's answer."""
+        """Keep a new text: one to a phone is queued, one from a phone awaits the webhook's answer.
+
+        `files`: content type and bytes of each, from a phone. `media_urls`: where a text to a phone has its files.
+        """
+        sid = f"{'MM' if files or media_urls else 'SM'}{secrets.token_hex(16)}"
+        # First the files: whoever sees the text sees them too.
+        for position, (content_type, data) in enumerate(files):
+            self._attach(sid, position, MediaState.HERE, content_type=content_type, data=data)
+        for position, url in enumerate(media_urls):
+            self._attach(sid, position, MediaState.AWAITED, source=url)
         measure = segments.measure(body)
         values = {
-            "sid": f"SM{secrets.token_hex(16)}",
+            "sid": sid,
             "direction": direction.value,
             "sender": sender,
             "recipient": recipient,
@@ -147,6 +189,8 @@ class Store:
             "status": Status.QUEUED if direction is Direction.TO_PHONE else Answer.AWAITED,
             "status_callback": status_callback,
             "created": now.timestamp(),
+            # Twilio dates a text from a phone when it gets it, one to a phone when it goes out.
+            "sent": now.timestamp() if direction is Direction.FROM_PHONE else None,
         }
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
@@ -167,6 +211,61 @@ class Store:
     def get(self, sid: str) -> Text | None:
         found = self._texts("SELECT * FROM texts WHERE sid = :sid", {"sid": sid})
         return found[0] if found else None
+
+    def media_of(self, sids: Iterable[str]) -> dict[str, list[Media]]:
+        """The files of these texts, in order, by the text's sid."""
+        wanted = list(sids)
+        marks = ", ".join("?" * len(wanted))
+        found: dict[str, list[Media]] = {}
+        with self._connection() as connection:
+            for row in connection.execute(
+                f"SELECT sid, text_sid, key, source, state, content_type FROM media "  # noqa: S608
+                f"WHERE text_sid IN ({marks}) ORDER BY position",
+                wanted,
+            ):
+                found.setdefault(row["text_sid"], []).append(Media(**dict(row)))
+        return found
+
+    def file(self, *, key: str = "", sid: str = "") -> tuple[Media, bytes] | None:
+        """A file that is here, by its key or its sid."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT * FROM media WHERE (key = :key OR sid = :sid) AND state = :here",
+                {"key": key, "sid": sid, "here": MediaState.HERE},
+            ).fetchone()
+        if row is None:
+            return None
+        values = dict(row)
+        data = values.pop("data")
+        del values["position"]
+        return Media(**values), data
+
+    def settle(self, media: Media, *, content_type: str = "", data: bytes | None = None) -> None:
+        """Keep the bytes that a source gave, or that it gave none."""
+        state = MediaState.MISSING if data is None else MediaState.HERE
+        with self._connection() as connection:
+            connection.execute(
+                "UPDATE media SET state = ?, content_type = ?, data = ? WHERE sid = ? AND state = ?",
+                (state, content_type, data or b"", media.sid, MediaState.AWAITED),
+            )
+
+    def _attach(
+        self, text_sid: str, position: int, state: str, *, content_type: str = "", data: bytes = b"", source: str = ""
+    ) -> None:
+        with self._connection() as connection:
+            connection.execute(
+                "INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    f"ME{secrets.token_hex(16)}",
+                    text_sid,
+                    position,
+                    secrets.token_urlsafe(24),
+                    source,
+                    state,
+                    content_type,
+                    data,
+                ),
+            )
 
     def moving(self) -> list[Text]:
         """Texts to phones that are not delivered yet, oldest first."""

@@ -14,17 +14,21 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
 from openclaw_sms.sandbox import carrier, state, store
 from openclaw_sms.sandbox.carrier import API_VERSION
 from openclaw_sms.sandbox.state import Sandbox
 from openclaw_sms.sandbox.store import Direction, Filter, Text
 from openclaw_sms.sandbox.this_machine import View, this_machine_only
+from openclaw_sms.text.media_types import SHOWN_INLINE, sniff
 from openclaw_sms.text.phone import InvalidNumber, normalise_number
 
+MOST_MEDIA = 10
 USUAL_PAGE, LARGEST_PAGE = 50, 1000
 
 
@@ -100,11 +104,42 @@ def message(request: HttpRequest, sandbox: Sandbox, sid: str) -> HttpResponse:
     return JsonResponse(_resource(found, sandbox))
 
 
+@of_the_account
+def media(request: HttpRequest, sandbox: Sandbox, sid: str, media_sid: str) -> HttpResponse:
+    """`Messages/{sid}/Media/{media_sid}`: as Twilio does, points to where the bytes are, with no password there."""
+    if request.method != "GET":
+        raise Refused(405, 20004, "Method not allowed")
+    found = store.current().file(sid=media_sid)
+    if found is None or found[0].text_sid != sid:
+        raise Refused(404, 20404, "The requested resource was not found")
+    return HttpResponse(status=307, headers={"Location": reverse("sandbox:media", args=[found[0].key])})
+
+
+@this_machine_only
+@require_safe
+def cdn(request: HttpRequest, key: str) -> HttpResponse:
+    """A file, for whoever knows its key: the gateway, after Twilio's redirect, and the phones' page."""
+    found = store.current().file(key=key)
+    if found is None:
+        raise Http404
+    held, data = found
+    response = HttpResponse(data, content_type=held.content_type or "application/octet-stream")
+    if sniff(data) not in SHOWN_INLINE:
+        response["Content-Disposition"] = "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response
+
+
 def _send(form: QueryDict, sandbox: Sandbox) -> HttpResponse:
     recipient = _recipient(form.get("To", ""))
     _check_sender(form.get("From", ""), sandbox)
     body = form.get("Body", "")
-    if not body.strip():
+    media_urls = form.getlist("MediaUrl")
+    if len(media_urls) > MOST_MEDIA:
+        raise Refused(400, 21623, "Number of media files exceeds allowed limit.")
+    if not (body.strip() or media_urls):
         raise Refused(400, 21602, "Message body is required.")
     if store.is_too_long(body):
         raise Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
@@ -114,6 +149,7 @@ def _send(form: QueryDict, sandbox: Sandbox) -> HttpResponse:
         recipient=recipient,
         body=body,
         status_callback=form.get("StatusCallback", ""),
+        media_urls=media_urls,
         now=timezone.now(),
     )
     carrier.wake()
@@ -193,6 +229,7 @@ def _whole_number(asked: QueryDict, name: str, default: int) -> int:
 
 def _resource(text: Text, sandbox: Sandbox) -> dict[str, Any]:
     uri = f"/{API_VERSION}/Accounts/{sandbox.account_sid}/Messages/{text.sid}"
+    files = store.current().media_of([text.sid]).get(text.sid, []) if text.sid.startswith("MM") else []
     outbound = text.direction is Direction.TO_PHONE
     return {
         "account_sid": sandbox.account_sid,
@@ -206,7 +243,7 @@ def _resource(text: Text, sandbox: Sandbox) -> dict[str, Any]:
         "error_message": None,
         "from": text.sender,
         "messaging_service_sid": None,
-        "num_media": "0",
+        "num_media": str(len(files)),
         "num_segments": str(text.segments),
         "price": None,
         "price_unit": "USD",

@@ -32,9 +32,10 @@ class InvalidNumber(ValueError):
 
 
 class SenderKind(enum.Enum):
-    """What a sender's address is. Only a NUMBER is ever answered: Twilio cannot text the others (21265)."""
+    """What a sender's address is. Twilio cannot text short codes and names (21265): those are never answered."""
 
     NUMBER = "number"
+    WHATSAPP = "whatsapp"
     SHORT_CODE = "short_code"
     ALPHANUMERIC = "alphanumeric"
     UNUSABLE = "unusable"
@@ -42,10 +43,23 @@ class SenderKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a text: E.164 for a NUMBER, otherwise what arrived, trimmed, at most 64 printable characters."""
+    """Who sent a text: E.164 for a NUMBER, `whatsapp:` and E.164 for WHATSAPP.
+
+    Otherwise what arrived, trimmed, at most 64 printable characters.
+    """
 
     address: str = field(repr=False)
     kind: SenderKind
+
+    @property
+    def number(self) -> str:
+        """The person's number in E.164: what allowlists and pairing go by. "" for what is no number."""
+        return number_of(self.address) if self.is_person else ""
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a text could be sent to this address at all."""
+        return self.kind in (SenderKind.NUMBER, SenderKind.WHATSAPP)
 
 
 _FAULTS = {
@@ -55,10 +69,14 @@ _FAULTS = {
     "impossible": "has a country code or a length that no phone number has",
 }
 _NUMBER_FORM = "write + and the country code, then the rest of the number and nothing else"
-_TARGET_FORMS = "it takes sms:+NUMBER, twilio-sms:+NUMBER or +NUMBER, with the country code and nothing after it"
+_TARGET_FORMS = (
+    "it takes sms:+NUMBER, twilio-sms:+NUMBER, whatsapp:+NUMBER or +NUMBER, "
+    "with the country code and nothing after it"
+)
 
 _SMS_PREFIX = re.compile(r"^(?:twilio-)?sms:\s*", re.IGNORECASE)
 _RCS_PREFIX = re.compile(r"^rcs:", re.IGNORECASE)
+_WHATSAPP = "whatsapp:"
 _SEPARATOR = r"[\-.\u2010-\u2015\u2212 \t\u00a0\u202f]"
 # At most one group in parentheses, and never the last: the "(7)" of "+49 30 1234 (7)" is a second line, and
 # keeping its digit would make a third.
@@ -94,29 +112,56 @@ def normalise_number(raw: str, *, region: str | None = None) -> str:
 
 
 def parse_target(raw: str, *, region: str | None = None) -> str:
-    """The number a `--target` names, as E.164. Raises InvalidNumber in the words of that option."""
+    """The address a `--target` names: E.164, behind `whatsapp:` if so written.
+
+    Raises InvalidNumber in the words of that option.
+    """
+    prefix, rest = _split_whatsapp(raw)
     try:
-        return normalise_number(raw, region=region)
+        return prefix + normalise_number(rest, region=region)
     except InvalidNumber as refused:
         sentence = f"The --target {_FAULTS[refused.code]}; {_TARGET_FORMS}."
         raise InvalidNumber(refused.code, sentence) from None
 
 
 def parse_sender(raw: str) -> Sender:
-    """Twilio's `From` as it arrives; never raises. An RCS address is the same person as its number."""
+    """Twilio's `From` as it arrives; never raises. An RCS address is the same person as its number.
+
+    A WhatsApp address keeps its prefix: it is reached through WhatsApp, in a conversation of its own.
+    """
     address = "".join(char for char in raw if char.isprintable()).strip()[:_LONGEST_ADDRESS]
     if _SHORT_CODE.fullmatch(address):
         return Sender(address, SenderKind.SHORT_CODE)
+    prefix, rest = _split_whatsapp(raw)
     try:
+        if prefix:
+            return Sender(prefix + normalise_number(rest), SenderKind.WHATSAPP)
         return Sender(normalise_number(_RCS_PREFIX.sub("", raw.strip(), count=1)), SenderKind.NUMBER)
     except InvalidNumber:
         named = _ALPHANUMERIC.fullmatch(address)
         return Sender(address, SenderKind.ALPHANUMERIC if named else SenderKind.UNUSABLE)
 
 
+def number_of(address: str) -> str:
+    """The number in an address as conversations keep it: WhatsApp's prefix taken away."""
+    return address.removeprefix(_WHATSAPP)
+
+
+def is_whatsapp(address: str) -> bool:
+    """Whether an address, as conversations keep it, is reached through WhatsApp."""
+    return address.startswith(_WHATSAPP)
+
+
+def whatsapp(number: str) -> str:
+    """Twilio's WhatsApp address of an E.164 number."""
+    return _WHATSAPP + number
+
+
 def mask(address: str) -> str:
     """`address` as logs may show it: "+1555***4567". Anything but a number keeps two characters at most."""
     address = address.strip()
+    if is_whatsapp(address):
+        return _WHATSAPP + mask(number_of(address))
     if _MASKED.fullmatch(address):
         return address
     if _E164.fullmatch(address):
@@ -124,6 +169,16 @@ def mask(address: str) -> str:
         return f"{address[:head]}***{address[-tail:]}"
     head = 2 if len(address) >= 5 and address[:2].isascii() and address[:2].isprintable() else 0
     return f"{address[:head]}***"
+
+
+def _split_whatsapp(raw: str) -> tuple[str, str]:
+    """WhatsApp's prefix in one spelling, or "", and what follows it."""
+    written = _visible(raw)
+    if written[: len(_WHATSAPP)].lower() != _WHATSAPP:
+        return "", raw
+    number = written[len(_WHATSAPP) :]
+    # One prefix, not two: whatsapp:sms:+1… is nobody's address.
+    return (_WHATSAPP, number) if not _SMS_PREFIX.match(number) else ("", raw)
 
 
 def _visible(raw: str) -> str:
@@ -161,3 +216,19 @@ def _parsed_e164(number: str, region: str | None) -> str:
         return ""
     e164 = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     return e164 if _E164.fullmatch(e164) and not parsed.extension else ""
+
+
+def country_of(number: str) -> str:
+    """The ISO 3166 code ("US", "AT") of the country an E.164 number belongs to; "" where it cannot be told.
+
+    Numbers in a country's plan that are not handed out are still that country's. Of the countries that share +1 the
+    first is the United States: a +1 number that is nobody's in particular counts as theirs.
+    """
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return ""
+    found = phonenumbers.region_code_for_number(parsed)
+    if not found:
+        found = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return str(found) if found in phonenumbers.SUPPORTED_REGIONS else ""

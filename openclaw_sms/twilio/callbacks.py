@@ -6,9 +6,11 @@ unsigned; therefore `part_of` names the only form in which an id is believed, an
 exactly that form.
 """
 
-import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
+
+from openclaw_sms.twilio.hosts import is_loopback as is_loopback
+from openclaw_sms.twilio.hosts import is_public_host
 
 PART_PARAMETER = "part"
 MAX_URL_LENGTH = 4_000
@@ -19,9 +21,6 @@ RETRY_REASONS = ("ct", "rt", "5xx")
 
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
-_HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
-
-_IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def status_callback_url(public_url: str, *, part: str, allow_loopback: bool = False) -> str:
@@ -38,7 +37,7 @@ def status_callback_url(public_url: str, *, part: str, allow_loopback: bool = Fa
     if not _is_reachable(url, allow_loopback=allow_loopback):
         return ""
     path, _, query = url.partition("?")
-    callback = f"{path}?{query}{'&' if query else ''}{PART_PARAMETER}={part}#{_with_retries(fragment)}"
+    callback = f"{path}?{query}{'&' if query else ''}{PART_PARAMETER}={part}#{with_retries(fragment)}"
     return callback if len(callback) <= MAX_URL_LENGTH else ""
 
 
@@ -64,37 +63,17 @@ def _is_reachable(url: str, *, allow_loopback: bool) -> bool:
         return False
     if parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return False
-    return _is_public_host(parts) or (allow_loopback and is_loopback(parts.hostname or ""))
+    return is_public_host(parts.hostname or "") or (allow_loopback and is_loopback(parts.hostname or ""))
 
 
-def _is_public_host(parts: SplitResult) -> bool:
-    host = (parts.hostname or "").removesuffix(".")
-    address = _address(host)
-    if address is not None:
-        return address.is_global and not address.is_multicast
-    labels = host.split(".")
-    return (
-        len(labels) > 1
-        and all(_HOST_LABEL.fullmatch(label) for label in labels)  # an underscore ends here: Twilio refuses it
-        and not labels[-1].isdigit()  # 127.1 and its like: an address in disguise
-        and labels[-1] != "localhost"
-    )
+def webhook_url(public_url: str) -> str:
+    """What is entered at Twilio as the webhook: the public URL, and in its fragment when Twilio shall try again."""
+    url, _, fragment = public_url.partition("#")
+    return f"{url}#{with_retries(fragment)}"
 
 
-def is_loopback(host: str) -> bool:
-    """True for localhost, 127.0.0.0/8 and ::1. No name is looked up: what a name resolves to can change."""
-    address = _address(host)
-    return address.is_loopback if address is not None else host.lower() == "localhost"
-
-
-def _address(host: str) -> _IPAddress | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _with_retries(fragment: str) -> str:
+def with_retries(fragment: str) -> str:
+    """The fragment, completed with Twilio's connection overrides as `status_callback_url` describes."""
     overrides = dict(piece.partition("=")[::2] for piece in fragment.split("&") if "=" in piece)
     overrides["rc"] = _kept(overrides.get("rc", ""), lowest=1, highest=5, default=DEFAULT_RETRIES)
     overrides["rt"] = _kept(overrides.get("rt", ""), lowest=100, highest=15_000, default=DEFAULT_READ_TIMEOUT)

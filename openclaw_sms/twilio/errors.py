@@ -58,6 +58,34 @@ class TwilioFault:
     kind: ErrorClass
     sentence: str
 
+    @property
+    def stops_account(self) -> bool:
+        """True when every text of the account would be refused alike."""
+        return self.kind is ErrorClass.OPERATOR_CONFIG and self.code not in _NOT_EVERY_TEXT
+
+    @property
+    def shows_in_a_question(self) -> bool:
+        """True when reading the account's messages fails for the same cause, so that no text is needed to see it."""
+        return self.code in _ABOUT_THE_LOGIN
+
+    @property
+    def is_opt_out(self) -> bool:
+        """True for the recipient's own STOP. 30004 may be their carrier's block: for a person to look at."""
+        return self.code == RECIPIENT_OPTED_OUT
+
+
+RECIPIENT_OPTED_OUT = 21610
+# No code: the HTTP status said it (401, 403, 404, a redirect).
+_ABOUT_THE_LOGIN = frozenset({0, 20003, 20404})
+# The operator's to mend, but about one recipient's country or carrier, one text's length, or our webhook. If they
+# stopped the account, a stranger from a country that is not enabled could stop it for everybody.
+_NOT_EVERY_TEXT = frozenset(
+    {
+        *(14111, 21408, 21608, 30018, 30024, 30044),
+        *(11200, 11205, 11206, 11210, 11215, 11220, 11235, 11236, 11237, 12100, 12200, 57012),
+    }
+)
+
 
 class TwilioError(Exception):
     """A request to Twilio failed. `str()` is safe to show and to log.

@@ -18,9 +18,10 @@ MAX_MEDIA = 10  # as many as Twilio delivers with one text
 _INBOUND_STATUSES = frozenset({"", "receiving", "received"})
 _COUNT = re.compile(r"[0-9]{1,4}")
 # Twilio's are SM or MM and 32 hexadecimal digits. A sid is a key and stands in log lines: nothing else may be in it.
-_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ERROR_CODE = re.compile(r"[0-9]{1,9}")
 _RCS = "rcs:"
+_WHATSAPP = "whatsapp:"
 _PHONE_NUMBER = re.compile(r"(?:(?:twilio-)?sms:)?\s*(\+?[0-9 ().-]+)", re.IGNORECASE)
 
 
@@ -107,7 +108,7 @@ def parse_form(body: bytes) -> Form:
 def classify(form: Form) -> InboundText | StatusCallback:
     """What the form is about. A status other than receiving or received means a report. Raises MissingSid."""
     sid = _first_filled(form, "MessageSid", "SmsSid", "SmsMessageSid")
-    if not _SID.fullmatch(sid):
+    if not SID.fullmatch(sid):
         raise MissingSid
     status = _first_filled(form, "MessageStatus", "SmsStatus")
     if status.lower() in _INBOUND_STATUSES:
@@ -126,17 +127,26 @@ def identity_mismatch(text: InboundText, expected: Expected) -> Mismatch | None:
 
     The AccountSid must be exactly the account's. A configured number must then be the recipient, whatever
     service the text came through; without one the service must match. An RCS recipient is an agent's name,
-    not a number: there only a configured service is compared.
+    not a number: there only a configured service is compared. What comes from WhatsApp is for a WhatsApp address
+    of the same number.
     """
     if not text.account_sid or text.account_sid != expected.account_sid:
         return Mismatch.ACCOUNT_SID
     if _is_rcs(text.recipient):
         return None if text.messaging_service_sid == expected.messaging_service_sid else _service_of(expected)
     if expected.from_number:
-        return None if _number_in(text.recipient) == expected.from_number else Mismatch.TO
+        return None if _recipient_number(text) == expected.from_number else Mismatch.TO
     if not text.messaging_service_sid or text.messaging_service_sid != expected.messaging_service_sid:
         return Mismatch.MESSAGING_SERVICE_SID
     return None
+
+
+def _recipient_number(text: InboundText) -> str:
+    """The recipient's number. To somebody who writes on WhatsApp, our number is a WhatsApp address too."""
+    recipient = text.recipient.strip()
+    if text.sender.strip().lower().startswith(_WHATSAPP) and recipient.lower().startswith(_WHATSAPP):
+        recipient = recipient[len(_WHATSAPP) :]
+    return _number_in(recipient)
 
 
 def _service_of(expected: Expected) -> Mismatch | None:

@@ -8,7 +8,9 @@ chained.
 import json
 import logging
 import ssl
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,12 +32,19 @@ _LIBRARY_LOGGER = "twilio.http_client"
 class Transport:
     """Sends the official library's requests to `base_url`, keeping its path as a prefix.
 
-    timeout: for the connection, and for each wait for data. Safe to share between threads.
+    Twilio's products have hosts of their own (api, messaging, …): at Twilio each request goes to its product's host,
+    in the region of `base_url`; anywhere else all go to the one address. timeout: for the connection, and for each
+    wait for data. `observe` gets the headers of every answer. Safe to share between threads.
     """
 
-    def __init__(self, base_url: str, timeout: timedelta) -> None:
+    def __init__(
+        self, base_url: str, timeout: timedelta, *, observe: Callable[[Mapping[str, str]], None] | None = None
+    ) -> None:
+        self._observe = observe
         self._base = urlsplit(base_url)
         self._seconds = timeout.total_seconds()
+        # How far the server's clock is ahead of ours, by its last answer; None while it has not said.
+        self.clock_ahead: timedelta | None = None
         self._http = TwilioHttpClient(timeout=self._seconds)
         # A proxy from the environment is right for Twilio; it must not get what is meant for this machine.
         self._http.session.trust_env = not is_loopback(self._base.hostname or "")
@@ -44,6 +53,8 @@ class Transport:
         """Twilio's answer, certainly 2xx with a JSON object. Raises TwilioError."""
         call |= {"timeout": self._seconds, "allow_redirects": False}
         answer = self._attempt(method, self._rebased(url), call)
+        if self._observe is not None and isinstance(answer, Response):
+            self._observe(answer.headers)
         failure = answer if isinstance(answer, TwilioError) else _failure_in(answer)
         if failure is None:
             return answer
@@ -57,15 +68,32 @@ class Transport:
     def _rebased(self, url: str) -> str:
         asked = urlsplit(url)
         path = self._base.path.rstrip("/") + asked.path
-        return urlunsplit((self._base.scheme, self._base.netloc, path, asked.query, ""))
+        return urlunsplit((self._base.scheme, self._host_for(asked.hostname or ""), path, asked.query, ""))
+
+    def _host_for(self, asked: str) -> str:
+        product, here = asked.partition(".")[0], self._base.netloc
+        if here.startswith("api.") and here.endswith(".twilio.com"):
+            return f"{product}.{here.removeprefix('api.')}"
+        return here
 
     def _attempt(self, method: str, url: str, call: dict[str, Any]) -> Response | TwilioError:
         try:
-            return self._http.request(method, url, **call)
+            answer = self._http.request(method, url, **call)
         except UnicodeEncodeError:
             return TwilioError(errors.NOT_ENCODABLE)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as trouble:
             return TwilioError(_fault_of(trouble))
+        self.clock_ahead = _clock_ahead(answer.headers.get("Date", ""))
+        return answer
+
+
+def _clock_ahead(date: str) -> timedelta | None:
+    """From a Date header (RFC 9110, 6.6.1): whole seconds, and as late as the answer was under way."""
+    try:
+        said = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return said - datetime.now(UTC) if said.tzinfo else None
 
 
 def _fault_of(trouble: Exception) -> TwilioFault:

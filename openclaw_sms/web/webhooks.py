@@ -20,7 +20,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.messaging import delivery, inbox
+from openclaw_sms.diagnostics import refused_posts
+from openclaw_sms.messaging import counters, delivery, inbox
 from openclaw_sms.twilio import callbacks, payloads, signature
 from openclaw_sms.twilio.payloads import InboundText, MissingSid
 from openclaw_sms.web.bodies import BodyTooLarge, read_body
@@ -28,6 +29,16 @@ from openclaw_sms.web.bodies import BodyTooLarge, read_body
 logger = logging.getLogger(__name__)
 
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+REFUSALS = {
+    400: "no_message_sid",
+    403: "signature",
+    405: "method",
+    413: "too_large",
+    429: "too_many",
+    503: "not_stored",
+}
 
 
 class TwimlRenderer(BaseRenderer):
@@ -60,6 +71,13 @@ class NotStored(APIException):
     default_detail = "Not stored"
 
 
+class NotAvailable(APIException):
+    """The account rests: without its secret nobody can say who posts. Twilio may try again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Not available"
+
+
 class NoMessageSid(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_detail = "Missing MessageSid"
@@ -71,7 +89,7 @@ class TooLarge(APIException):
 
 
 class TwilioWebhook(APIView):
-    """POST only. 200 empty TwiML · 400 no MessageSid · 403 signature · 405 · 413 · 503 not stored."""
+    """POST only. 200 empty TwiML · 400 no MessageSid · 403 signature · 405 · 413 · 503 not stored, not available."""
 
     http_method_names = ["post"]
     authentication_classes = []
@@ -101,6 +119,7 @@ class TwilioWebhook(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
+        counters.count(counters.POSTS_REFUSED, account=self.kwargs["account"].id, cause=_cause(exc, response))
         response.content_type = "text/plain; charset=utf-8"
         return response
 
@@ -112,6 +131,9 @@ class TwilioWebhook(APIView):
             raise TooLarge from None
         if account.validation_disabled:
             return body
+        if account.unavailable:
+            logger.warning("text.refused account=%s reason=unavailable", account.id)
+            raise NotAvailable
         genuine = signature.verify(
             public_url=account.public_webhook_url,
             query=request.META.get("QUERY_STRING", ""),
@@ -121,9 +143,31 @@ class TwilioWebhook(APIView):
             keys=account.signing_keys,
         )
         if not genuine:
+            _remember(request, account, body)
             logger.warning("text.refused account=%s reason=signature", account.id)
             raise PermissionDenied("Invalid signature")
         return body
+
+
+def _remember(request: Request, account: Account, body: bytes) -> None:
+    """For `doctor`: what is wrong with our public URL, if that is what is wrong."""
+    refused_posts.remember(
+        account,
+        host=request.META.get("HTTP_HOST", ""),
+        path=request.path_info,
+        query=request.META.get("QUERY_STRING", ""),
+        body=body,
+        given=request.headers.get(signature.SIGNATURE_HEADER),
+        settings=request.headers.get(signature.SETTINGS_HEADER),
+        agent=request.headers.get("User-Agent", ""),
+    )
+
+
+def _cause(exc: Exception, response: Response) -> str:
+    """A refusal's word in the metrics."""
+    if isinstance(exc, NotAvailable):
+        return "secret_unavailable"
+    return REFUSALS.get(response.status_code, "other")
 
 
 webhook = TwilioWebhook.as_view()

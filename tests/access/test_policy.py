@@ -60,7 +60,9 @@ def test_who_cannot_be_answered_is_refused_whatever_the_policy(
 
 
 def test_our_own_number_never_talks_to_itself() -> None:
-    ruling = decide(number(OUR_NUMBER), policy=DmPolicy.OPEN, allow_from=ANYONE, paired=True, own_number=OUR_NUMBER)
+    ruling = decide(
+        number(OUR_NUMBER), policy=DmPolicy.OPEN, allow_from=ANYONE, paired=True, own_numbers=frozenset({OUR_NUMBER})
+    )
     assert ruling.reason is Reason.OWN_NUMBER
 
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from openclaw_sms.config import accounts
-from openclaw_sms.models import AllowedSender, AuditEvent, SenderSource, SmsAccount
-from tests.admin.conftest import ACCOUNT_SID, ENV_TOKEN, OLD_TOKEN, TOKEN
+from openclaw_sms.models import AuditEvent, ChannelSettings, SmsAccount
+from tests.admin.conftest import ACCOUNT_SID, ENV_TOKEN, OLD_TOKEN, TOKEN, told
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Page
@@ -80,6 +80,8 @@ class TestTheList:
         self, console: Client, account: SmsAccount, settings: pytest.FixtureRequest
     ) -> None:
         settings.SMS_ENCRYPTION_KEYS = ["A" * 43 + "="]  # type: ignore[attr-defined]
+        account.save()
+        settings.SMS_ENCRYPTION_KEYS = []  # type: ignore[attr-defined]
 
         assert "SMS_ENCRYPTION_KEYS" in console.get(reverse(LIST)).content.decode()
         console.post(page_of(account), filled_in(account, new_auth_token="fresh", clear_secondary_auth_token="on"))
@@ -171,6 +173,19 @@ class TestTheForm:
             ("webhook_path", "healthz", "Webhook path: this one belongs to the gateway itself"),
             ("webhook_path", "/sms?x=1", "Webhook path: enter a path"),
             ("new_auth_token", "two words", "Auth token: copy it"),
+            ("new_api_key_secret", "two words", "API key secret: copy it"),
+            ("api_key_sid", "SK1", "API key SID: copy it"),
+            ("allow_from", "+15550001111\ncall me", "Allowed senders: The number is not a phone number"),
+            ("owner_numbers", "*", "Owner's numbers: The number is not a phone number"),
+            ("allow_countries", "US\nEurope", "Countries: enter two-letter codes"),
+            ("quiet_hours", "9-17", "Quiet hours: enter two times of day"),
+            ("quiet_hours", "21:00-21:00", "Quiet hours: enter two times of day"),
+            ("media_max_mb", "0", "Megabytes an attachment: enter a number above 0"),
+            ("segments_per_second", "101", "Segments a second: enter a number above 0, at most 100"),
+            ("inbound_per_minute", "0", "Texts a sender and minute: enter a number from 1 to 10000"),
+            ("replies_per_hour", "0", "Agent replies a sender and hour: enter a number from 1"),
+            ("auth_token_source", "vault", "Select a valid choice"),
+            ("auth_token_id", "MY_TOKEN", "Choose where the reference leads"),
         ],
     )
     def test_names_the_field_and_the_fix(
@@ -178,8 +193,9 @@ class TestTheForm:
     ) -> None:
         errors = errors_of(console.post(page_of(account), filled_in(account, **{field: value})))
 
-        assert list(errors) == [field]
-        assert words in errors[field][0]
+        (blamed,) = errors
+        assert blamed == {"auth_token_id": "auth_token_source"}.get(field, field)
+        assert words in errors[blamed][0]
         assert not AuditEvent.objects.exists()
 
     @pytest.mark.parametrize("limit", ["1", "1600"])
@@ -197,19 +213,28 @@ class TestTheForm:
         assert "/webhooks/sms belongs to account default" in sentence
         assert "for example /webhooks/sms/second." in sentence
 
-    def test_opens_to_anyone_only_with_a_star(
+    def test_opens_to_anyone_only_with_a_star_of_its_own(
         self, console: Client, account: SmsAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        opened = filled_in(account, dm_policy="open")
-        assert "* as an allowed sender" in errors_of(console.post(page_of(account), opened))["dm_policy"][0]
-
         monkeypatch.setenv("SMS_ALLOWED_USERS", "*")
-        assert console.post(page_of(account), opened).status_code == 302
+        opened = filled_in(account, dm_policy="open")
+        refused = errors_of(console.post(page_of(account), {**opened, "allow_from": "+15550001111"}))
+        assert "only if * is among the allowed senders" in refused["dm_policy"][0]
+
+        saved = console.post(page_of(account), {**opened, "allow_from": "*"}, follow=True)
+        assert "Account default is open: anyone may talk to the agent." in " ".join(told(saved))
+        account.refresh_from_db()
+        assert (account.dm_policy, account.allow_from) == ("open", ["*"])
 
     def test_knows_a_star_of_the_accounts_own(self, console: Client, account: SmsAccount) -> None:
-        AllowedSender.objects.create(account=account, number="*", source=SenderSource.CONFIG)
+        SmsAccount.objects.filter(pk=account.pk).update(allow_from=["*"])
 
-        assert console.post(page_of(account), filled_in(account, dm_policy="open")).status_code == 302
+    def test_warns_of_a_star_under_pairing(self, console: Client, account: SmsAccount) -> None:
+        saved = console.post(page_of(account), filled_in(account, allow_from="*"), follow=True)
+        (said,) = [str(one) for one in saved.context["messages"] if one.level_tag == "error"]
+        assert "switches dmPolicy pairing off" in said
+        page = console.get(page_of(account)).content.decode()
+        assert "openclaw_sms.W005" in page
 
     def test_does_not_invent_ids_for_the_sandbox(self, console: Client, db: None) -> None:
         assert (
@@ -266,6 +291,147 @@ class TestASecret:
         for words in (entry.change_message, entry.object_repr, console.get(history).content.decode()):
             assert "fresh-token-77" not in words
             assert TOKEN not in words
+
+
+class TestAReference:
+    REF = {"source": "store", "provider": "default", "id": "MY_TOKEN"}
+
+    def test_takes_the_place_of_a_stored_token(self, console: Client, account: SmsAccount) -> None:
+        console.post(page_of(account), filled_in(account, auth_token_source="store", auth_token_id="MY_TOKEN"))
+
+        account.refresh_from_db()
+        assert (account.auth_token, account.auth_token_ref) == (None, self.REF)
+        assert AuditEvent.objects.get().detail == {"fields": ["auth_token_ref"]}
+
+    def test_is_shown_and_kept(self, console: Client, account: SmsAccount) -> None:
+        SmsAccount.objects.update(auth_token=None, auth_token_ref=self.REF)
+        page = console.get(page_of(account)).content.decode()
+        assert 'value="MY_TOKEN"' in page
+        assert "authToken: store:default:MY_TOKEN is not stored: run `manage.py secrets set MY_TOKEN`." in page
+
+        as_shown = {"auth_token_source": "store", "auth_token_provider": "default", "auth_token_id": "MY_TOKEN"}
+        console.post(page_of(account), filled_in(account, name="Renamed", **as_shown))
+        account.refresh_from_db()
+        assert (account.name, account.auth_token_ref) == ("Renamed", self.REF)
+
+    def test_gives_way_to_a_token(self, console: Client, account: SmsAccount) -> None:
+        SmsAccount.objects.update(auth_token=None, auth_token_ref=self.REF)
+        console.post(page_of(account), filled_in(account, new_auth_token="fresh"))
+        account.refresh_from_db()
+        assert (account.auth_token, account.auth_token_ref) == ("fresh", None)
+
+    def test_does_not_stand_beside_a_token(self, console: Client, account: SmsAccount) -> None:
+        both = filled_in(account, new_auth_token="fresh", auth_token_source="env", auth_token_id="A")
+        assert (
+            "Either enter the token or refer to it"
+            in errors_of(console.post(page_of(account), both))["new_auth_token"][0]
+        )
+
+    @pytest.mark.parametrize(
+        ("provider", "secret_id", "field"),
+        [("Default", "A", "auth_token_provider"), ("", "lower", "auth_token_id"), ("", "", "auth_token_id")],
+    )
+    def test_follows_the_same_grammar_as_in_a_document(
+        self, console: Client, account: SmsAccount, provider: str, secret_id: str, field: str
+    ) -> None:
+        wrong = filled_in(account, auth_token_source="env", auth_token_provider=provider, auth_token_id=secret_id)
+        assert list(errors_of(console.post(page_of(account), wrong))) == [field]
+
+
+class TestTheOtherFields:
+    def test_are_all_there_for_every_column(self, console: Client, account: SmsAccount) -> None:
+        # `declared`: whether somebody wrote the account down, or the gateway keeps a row for the environment's.
+        bookkeeping = {"id", "created_at", "updated_at", "declared"}
+        columns = {field.name for field in SmsAccount._meta.concrete_fields} - bookkeeping
+        form = console.get(page_of(account)).context["adminform"].form
+        offered = {name.removeprefix("new_") for name in form.fields if not name.startswith("clear_")}
+        by_parts = (
+            {"auth_token_ref"} if {"auth_token_source", "auth_token_provider", "auth_token_id"} <= offered else set()
+        )
+        assert columns - offered - by_parts - {"account_id"} == set()
+
+    def test_are_stored_as_settings_have_them(self, console: Client, account: SmsAccount) -> None:
+        console.post(
+            page_of(account),
+            filled_in(
+                account,
+                allow_from="+1 (555) 000-1111\nsms:+15550002222, +15550001111\n",
+                owner_numbers="+15550001111",
+                allow_countries="us\nTW",
+                whatsapp="true",
+                answer_opt_out="false",
+                quiet_hours="21:00-08:00",
+                media_max_mb="1.5",
+                segments_per_second="10",
+                pairing_replies_per_day="0",
+                api_key_sid="SK" + "a" * 32,
+                new_api_key_secret="a-key-secret",
+            ),
+        )
+        account.refresh_from_db()
+        assert account.allow_from == ["+15550001111", "+15550002222"]
+        assert (account.owner_numbers, account.allow_countries) == (["+15550001111"], ["US", "TW"])
+        assert (account.whatsapp, account.answer_opt_out, account.config_writes) == (True, False, None)
+        assert (account.quiet_hours, account.media_max_mb, account.segments_per_second) == ("21:00-08:00", 1.5, 10.0)
+        assert (account.pairing_replies_per_day, account.api_key_secret) == (0, "a-key-secret")
+
+    def test_that_were_not_touched_stay_as_they_are(self, console: Client, account: SmsAccount) -> None:
+        kept = {"name": "", "allow_from": [], "whatsapp": False, "from_number": "+1", "webhook_path": "webhooks/sms"}
+        SmsAccount.objects.update(**kept)
+        account.refresh_from_db()
+        form = filled_in(account, whatsapp="false", text_chunk_limit="320")
+        assert console.post(page_of(account), form).status_code == 302
+        assert SmsAccount.objects.values(*kept).get() == kept
+        assert AuditEvent.objects.get().detail == {"fields": ["text_chunk_limit"]}
+
+    def test_can_be_emptied(self, console: Client, account: SmsAccount) -> None:
+        SmsAccount.objects.update(allow_from=["+15550001111"], whatsapp=True)
+        console.post(page_of(account), filled_in(account, allow_from="", whatsapp="unknown"))
+        account.refresh_from_db()
+        assert (account.allow_from, account.whatsapp) == (None, None)
+
+
+class TestTheChannel:
+    LIST = "admin:openclaw_sms_channelsettings_changelist"
+
+    def test_is_one_page(self, console: Client, account: SmsAccount) -> None:
+        add = reverse("admin:openclaw_sms_channelsettings_add")
+        assert console.get(reverse(self.LIST)).url == add  # type: ignore[attr-defined]
+        console.post(
+            add, {"dm_policy": "allowlist", "allow_from": "+15550001111", "new_auth_token": "shared-token-5"}
+        )
+
+        row = ChannelSettings.objects.get()
+        assert (row.pk, row.dm_policy, row.auth_token, row.enabled) == (1, "allowlist", "shared-token-5", None)
+        change = reverse("admin:openclaw_sms_channelsettings_change", args=[1])
+        assert console.get(reverse(self.LIST)).url == change  # type: ignore[attr-defined]
+        assert "shared-token-5" not in console.get(change).content.decode()
+        assert console.get(add).status_code == 403
+        event = AuditEvent.objects.get()
+        assert (event.action, event.subject) == ("channel.added", "channels.sms")
+        assert event.detail == {"fields": ["allow_from", "auth_token", "dm_policy"]}
+
+    def test_is_where_accounts_say_their_settings_come_from(self, console: Client, account: SmsAccount) -> None:
+        ChannelSettings.objects.create(id=1, text_chunk_limit=320, api_key_sid="SK" + "1" * 32, api_key_secret="k")
+        page = console.get(page_of(account)).content.decode()
+        rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td class="sms-source">(.*?)</td>', page)
+        assert ("Characters a part", "320", "from the channel&#x27;s settings") in rows
+
+    def test_switches_everything_off(self, console: Client, account: SmsAccount) -> None:
+        console.post(reverse("admin:openclaw_sms_channelsettings_add"), {"enabled": "false"})
+        assert not accounts.load().by_id["default"].enabled
+
+    @pytest.mark.parametrize(
+        ("field", "value", "words"),
+        [
+            ("dm_policy", "open", "only if * is among the allowed senders"),
+            ("webhook_path", "/admin", "belongs to the gateway itself"),
+            ("text_chunk_limit", "0", "Characters a part: enter a number"),
+        ],
+    )
+    def test_has_the_same_rules(self, console: Client, db: None, field: str, value: str, words: str) -> None:
+        response = console.post(reverse("admin:openclaw_sms_channelsettings_add"), {field: value})
+        assert words in errors_of(response)[field][0]
 
 
 class TestAChange:

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from openclaw_sms.admin import thread
 from openclaw_sms.admin.thread import Position
+from openclaw_sms.messaging import media
 from openclaw_sms.models import (
     FIXES,
     AuditEvent,
@@ -19,6 +22,9 @@ from openclaw_sms.models import (
     Delivery,
     InboundMessage,
     InboundState,
+    MediaBytes,
+    MediaItem,
+    MediaState,
     OutboundMessage,
     OutboundPart,
     PairingRequest,
@@ -27,6 +33,7 @@ from openclaw_sms.models import (
     SmsAccount,
 )
 from tests.admin.conftest import ALICE, BOB, MALLORY, received, sent, told
+from tests.support.pictures import AMR, CARD, JPEG, PDF, png
 
 LIST = "admin:openclaw_sms_conversation_changelist"
 
@@ -346,3 +353,126 @@ class TestReplyingByHand:
         assert onlooker.post(reply(alice), {"words": "hi"}).status_code == 403
         assert reply(alice) not in shown(onlooker, alice)
         assert not OutboundMessage.objects.exists()
+
+    def test_takes_pictures_along(self, console: Client, alice: Conversation) -> None:
+        files = [SimpleUploadedFile("a.txt", png()), SimpleUploadedFile("b.png", JPEG)]
+        console.post(reply(alice), {"words": "look", "attached": files})
+
+        part = OutboundPart.objects.get()
+        assert (part.body, [item.content_type for item in part.media.all()]) == ("look", ["image/png", "image/jpeg"])
+
+    def test_needs_no_words_beside_a_picture(self, console: Client, alice: Conversation) -> None:
+        response = console.post(reply(alice), {"words": "", "attached": SimpleUploadedFile("a.png", png())})
+
+        assert response.status_code == 302
+        assert OutboundPart.objects.get().body == ""
+
+    @pytest.mark.parametrize(
+        ("data", "why"), [(b"<svg/>", "kind that cannot be sent"), (png() + bytes(5_000_000), "too large")]
+    )
+    def test_keeps_the_words_when_a_file_cannot_be_sent(
+        self, data: bytes, why: str, console: Client, alice: Conversation
+    ) -> None:
+        files = {"words": "do not lose me", "attached": SimpleUploadedFile("a.png", data)}
+        page = console.post(reply(alice), files).content.decode()
+
+        assert why in page
+        assert "do not lose me</textarea>" in page
+        assert not OutboundMessage.objects.exists()
+
+    def test_reaches_whatsapp_where_the_account_uses_it(self, console: Client, account: SmsAccount) -> None:
+        there = Conversation.objects.create(account=account, sender=f"whatsapp:{ALICE}")
+        assert "does not use WhatsApp" in console.post(reply(there), {"words": "hi"}).content.decode()
+
+        SmsAccount.objects.update(whatsapp=True)
+        assert console.post(reply(there), {"words": "hi"}).status_code == 302
+
+
+class TestFilesInTheThread:
+    def test_a_picture_is_seen_in_its_bubble(self, console: Client, alice: Conversation, account: SmsAccount) -> None:
+        item = keep(received(account, ALICE, ""), "image/png", png())
+
+        page = shown(console, alice)
+        assert f'<img src="{file_at(item)}" alt="Picture 1"' in page
+        assert "(no words)" not in page
+        answer = console.get(file_at(item))
+        assert (answer.content, answer["Content-Type"]) == (png(), "image/png")
+        assert answer["Content-Disposition"].startswith("inline")
+
+    @pytest.mark.parametrize(
+        ("content_type", "data"),
+        [("application/pdf", PDF), ("text/vcard", CARD), ("image/heic", b"heic"), ("audio/amr", AMR)],
+    )
+    def test_anything_else_is_only_to_save(
+        self, content_type: str, data: bytes, console: Client, alice: Conversation, account: SmsAccount
+    ) -> None:
+        item = keep(received(account, ALICE, "see"), content_type, data)
+
+        page = shown(console, alice)
+        assert "<img src" not in page.split("sms-bubbles")[1]
+        assert f'href="{file_at(item)}"' in page
+        assert console.get(file_at(item))["Content-Disposition"].startswith("attachment")
+
+    def test_nothing_in_it_runs_and_nobody_keeps_it(
+        self, console: Client, alice: Conversation, account: SmsAccount
+    ) -> None:
+        answer = console.get(file_at(keep(received(account, ALICE, ""), "image/png", png())))
+
+        assert "sandbox" in answer["Content-Security-Policy"]
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert "no-store" in answer["Cache-Control"]
+
+    def test_what_could_not_be_fetched_says_why(
+        self, console: Client, alice: Conversation, account: SmsAccount
+    ) -> None:
+        text = received(account, ALICE, "")
+        MediaItem.objects.create(
+            inbound=text, position=0, state=MediaState.UNAVAILABLE, declared_type="image/png", why="too large"
+        )
+        MediaItem.objects.create(inbound=text, position=1, declared_type="audio/amr")
+
+        page = shown(console, alice)
+        assert "1 picture, unavailable: too large" in page
+        assert "1 recording, not fetched yet" in page
+
+    def test_ours_are_seen_too_and_elsewhere_is_a_link(self, console: Client, alice: Conversation) -> None:
+        part = sent(alice, "look")
+        kept = keep(part, "image/png", png())
+        MediaItem.objects.create(part=part, position=1, state=MediaState.REMOTE, url="https://example.com/cat.png")
+
+        page = shown(console, alice)
+        assert f'<img src="{file_at(kept)}"' in page
+        assert '<a class="sms-link" href="https://example.com/cat.png"' in page
+        assert '<img src="https://' not in page
+
+    def test_is_for_those_who_may_see_conversations(
+        self, console: Client, onlooker: Client, alice: Conversation, account: SmsAccount
+    ) -> None:
+        item = keep(received(account, ALICE, ""), "image/png", png())
+
+        assert onlooker.get(file_at(item)).status_code == 200
+        User.objects.get(username="otto").user_permissions.clear()
+        assert onlooker.get(file_at(item)).status_code == 403
+        assert Client().get(file_at(item)).status_code == 302
+        assert console.post(file_at(item)).status_code == 405
+
+    def test_an_erased_one_is_gone(self, console: Client, alice: Conversation, account: SmsAccount) -> None:
+        text = received(account, ALICE, "")
+        item = keep(text, "image/png", png())
+        media.erase([text.pk])
+
+        assert console.get(file_at(item)).status_code == 404
+        assert "1 picture, erased" in shown(console, alice)
+
+
+def keep(of: InboundMessage | OutboundPart, content_type: str, data: bytes) -> MediaItem:
+    whose = {"inbound": of} if isinstance(of, InboundMessage) else {"part": of}
+    item = MediaItem.objects.create(
+        **whose, position=0, state=MediaState.KEPT, content_type=content_type, size=len(data)
+    )
+    MediaBytes.objects.create(item=item, data=data)
+    return item
+
+
+def file_at(item: MediaItem) -> str:
+    return reverse("admin:openclaw_sms_conversation_media", args=[item.pk])

@@ -57,6 +57,41 @@ class TestTextsReceived:
         assert reverse(f"{RECEIVED}_answer", args=[text.pk]) in page
 
 
+class TestDeadLetters:
+    @pytest.fixture
+    def letter(self, alice: Conversation) -> InboundMessage:
+        return received(alice.account, ALICE, "please", InboundState.PARKED, Reason.AGENT_FAILED)
+
+    def test_are_counted_in_the_sidebar_and_listed_with_the_reason(
+        self, console: Client, letter: InboundMessage
+    ) -> None:
+        page = console.get(reverse("admin:index"))
+        items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+        (place,) = [item for item in items if item["title"] == "Dead letters"]
+
+        assert place["badge"] == "1"
+        assert Reason.AGENT_FAILED.label in console.get(place["link"]).content.decode()
+
+    def test_are_resubmitted_from_the_list_and_the_second_time_is_told(
+        self, console: Client, letter: InboundMessage, hints: list[tuple[str, int]]
+    ) -> None:
+        address = reverse(f"{RECEIVED}_answer", args=[letter.pk])
+        assert address in listed(console, RECEIVED, state__exact="parked")
+
+        console.post(address)
+        again = console.post(address, follow=True).content.decode()
+
+        letter.refresh_from_db()
+        assert letter.state == InboundState.RECEIVED
+        assert "already decided" in again
+
+    def test_are_decided_by_those_who_may(self, onlooker: Client, letter: InboundMessage) -> None:
+        address = reverse(f"{RECEIVED}_answer", args=[letter.pk])
+
+        assert address not in listed(onlooker, RECEIVED, state__exact="parked")
+        assert onlooker.post(address).status_code == 403
+
+
 class TestTextsSent:
     @pytest.fixture(autouse=True)
     def parts(self, alice: Conversation) -> tuple[OutboundPart, OutboundPart]:

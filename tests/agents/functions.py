@@ -2,11 +2,13 @@
 
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import NoReturn
 
-from openclaw_sms.agents import AgentError, Question
+from openclaw_sms.agents import AgentError, Question, Reply
 
 NOT_A_FUNCTION = "text"
+seen: list[tuple[Path, bytes, int]] = []
 
 
 def shout(question: Question) -> str:
@@ -39,6 +41,31 @@ async def answer_later(question: Question) -> str:
 
 def return_a_coroutine(question: Question) -> object:
     return answer_later(question)
+
+
+def look(question: Question) -> str:
+    for attachment in question.attachments:
+        assert attachment.path is not None
+        seen.append((attachment.path, attachment.path.read_bytes(), attachment.path.stat().st_mode))
+    return f"{len(seen)} files"
+
+
+def send_back(question: Question) -> Reply:
+    path = question.attachments[0].path
+    assert path is not None
+    return Reply("yours", ("https://a.example.com/1.png", path, b"bytes", str(path)))
+
+
+def send_what_is_missing(question: Question) -> Reply:
+    return Reply("", ("/nowhere/at/all.png",))
+
+
+def send_a_number(question: Question) -> Reply:
+    return Reply("", (3,))  # type: ignore[arg-type]  # what nobody checked
+
+
+def say_a_number(question: Question) -> Reply:
+    return Reply(3)  # type: ignore[arg-type]
 
 
 class Desk:

@@ -42,4 +42,5 @@ def test_the_codes_are_the_documented_strings() -> None:
         "agent_failed",
         "agent_misbehaved",
         "agent_not_configured",
+        "agent_token_unavailable",
     }

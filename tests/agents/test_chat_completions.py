@@ -309,10 +309,25 @@ def test_the_largest_answer_is_still_read() -> None:
         ScriptedServer(lambda exchange: exchange.gives(200, body)) as server,
         agent_at(server.origin) as agent,
     ):
-        assert len(agent.answer(QUESTION)) > LARGEST_ANSWER - 100
+        reply = agent.answer(QUESTION)
+    assert isinstance(reply, str)
+    assert len(reply) > LARGEST_ANSWER - 100
 
 
 # --- secrets ------------------------------------------------------------------------------------------------
+
+
+def test_a_token_that_is_kept_elsewhere_is_asked_for_at_each_question() -> None:
+    tokens = iter(["first", "second", "not sendable"])
+    with (
+        ScriptedServer(says("hi")) as server,
+        agent_at(server.origin, token="", token_source=lambda: next(tokens)) as agent,
+    ):
+        agent.answer(QUESTION)
+        agent.answer(QUESTION)
+        with pytest.raises(AgentError, match="SMS_AGENT_TOKEN contains a space"):
+            agent.answer(QUESTION)
+    assert [one.headers["authorization"] for one in server.received] == ["Bearer first", "Bearer second"]
 
 
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "tóken", "tab\t", "nul\0"])

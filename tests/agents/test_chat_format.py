@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw_sms.agents import AgentError, AgentSettings
+from openclaw_sms.agents import AgentError, AgentSettings, Attachment, Reply
 from openclaw_sms.agents.chat_format import reply_in, request_body, request_headers
 from tests.agents.cast import ALICE, HISTORY, QUESTION, TEXT, TOKEN, assert_is_for_the_operator, question
 from tests.agents.scripted_server import completion
@@ -114,6 +114,66 @@ def test_the_reply_is_found_in_each_form_of_content(content: object, reply: str)
     assert reply_in(completion(content)) == reply
 
 
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "text", "text": "seen"}, {"type": "image_url", "image_url": {"url": PICTURE}}],
+        [{"type": "image_url", "image_url": PICTURE}, {"type": "text", "text": "seen"}],
+    ],
+)
+def test_pictures_in_the_content_come_along(content: object) -> None:
+    assert reply_in(completion(content)) == Reply("seen", (PICTURE,))
+
+
+def test_pictures_beside_the_content_come_along() -> None:
+    message = {"content": "seen", "images": [{"type": "image_url", "image_url": {"url": "https://a.example.com/1"}}]}
+    body = json.dumps({"choices": [{"message": message}]}).encode()
+    assert reply_in(body) == Reply("seen", ("https://a.example.com/1",))
+
+
+def test_a_picture_alone_is_a_reply() -> None:
+    assert reply_in(completion([{"type": "image_url", "image_url": {"url": PICTURE}}])) == Reply("", (PICTURE,))
+
+
+@pytest.mark.parametrize("url", ["/etc/passwd", "x", "", 3, None, {"url": "https://a.example.com"}])
+def test_an_endpoint_cannot_name_a_file_of_this_machine(url: object) -> None:
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "seen"}]
+    assert reply_in(completion(content)) == "seen"
+
+
+def with_files(text: str, *types: str, settings: AgentSettings = OPENCLAW) -> object:
+    asked = replace(question(text), attachments=tuple(Attachment(each, b"\x00bytes") for each in types))
+    return json.loads(request_body(asked, settings))["messages"][-1]["content"]
+
+
+def test_pictures_go_to_the_agent_as_data_urls() -> None:
+    assert with_files("look", "image/png", "image/jpeg") == [
+        {"type": "text", "text": "look"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AGJ5dGVz"}},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AGJ5dGVz"}},
+    ]
+
+
+def test_a_picture_without_a_word_is_named() -> None:
+    parts = with_files("", "image/png")
+    assert isinstance(parts, list)
+    assert parts[0] == {"type": "text", "text": "[1 picture]"}
+
+
+def test_what_the_format_has_no_place_for_is_named_in_the_text() -> None:
+    assert with_files("hear", "audio/amr", "audio/ogg", "application/pdf") == (
+        "hear\n\n[2 recordings, 1 file, not shown]"
+    )
+
+
+def test_only_an_openclaw_gateway_is_given_what_it_alone_can_convert() -> None:
+    assert isinstance(with_files("look", "image/heic"), list)
+    assert with_files("look", "image/heic", settings=THIRD_PARTY) == "look\n\n[1 picture, not shown]"
+
+
 def test_a_message_without_content_says_nothing() -> None:
     assert reply_in(b'{"choices": [{"message": {"tool_calls": []}}]}') == ""
 
@@ -158,7 +218,8 @@ json_values = st.recursive(
 
 @given(st.none() | st.text(st.characters(exclude_categories=())) | st.lists(json_values))
 def test_every_string_list_or_null_gives_a_text_that_can_be_stored(content: object) -> None:
-    assert reply_in(completion(content)).encode() is not None
+    reply = reply_in(completion(content))
+    assert (reply.text if isinstance(reply, Reply) else reply).encode() is not None
 
 
 @given(scalars | st.dictionaries(st.text(max_size=3), json_values))

@@ -1,9 +1,12 @@
 """`SMS_AGENT=package.module:function`."""
 
+from dataclasses import replace
+
 import pytest
 
-from openclaw_sms.agents import AgentError
+from openclaw_sms.agents import AgentError, Attachment, Reply
 from openclaw_sms.agents.python_callable import PythonCallable
+from tests.agents import functions
 from tests.agents.cast import QUESTION, TEXT, assert_is_for_the_operator
 
 HERE = "tests.agents.functions"
@@ -41,6 +44,42 @@ def test_an_agent_error_of_the_function_is_passed_on_as_it_is() -> None:
 @pytest.mark.parametrize(("function", "kind"), [("count", "int"), ("return_a_coroutine", "coroutine")])
 def test_anything_but_a_string_is_misbehaviour(function: str, kind: str) -> None:
     with pytest.raises(AgentError, match=f"returned {kind}") as caught:
+        PythonCallable(f"{HERE}:{function}").answer(QUESTION)
+    assert caught.value.code == "agent_misbehaved"
+    assert_is_for_the_operator(caught.value)
+
+
+PICTURE = Attachment("image/png", b"\x89PNG bytes")
+
+
+def test_files_of_the_text_are_on_the_disk_for_this_user_while_the_function_runs() -> None:
+    functions.seen.clear()
+    asked = replace(QUESTION, attachments=(PICTURE, Attachment("audio/amr", b"sound")))
+    assert PythonCallable(f"{HERE}:look").answer(asked) == "2 files"
+    (path, data, mode), (other, sound, _) = functions.seen
+    assert (path.suffix, data, mode & 0o077) == (".png", PICTURE.data, 0)
+    assert (other.suffix, sound) == (".amr", b"sound")
+    assert not path.exists()
+    assert not path.parent.exists()
+
+
+def test_a_reply_may_carry_addresses_files_and_bytes() -> None:
+    """A file that the function got with the text is gone when it returns, and can be sent all the same."""
+    asked = replace(QUESTION, attachments=(PICTURE,))
+    assert PythonCallable(f"{HERE}:send_back").answer(asked) == Reply(
+        "yours", ("https://a.example.com/1.png", PICTURE.data, b"bytes", PICTURE.data)
+    )
+
+
+def test_a_file_that_is_not_there_is_told_later() -> None:
+    reply = PythonCallable(f"{HERE}:send_what_is_missing").answer(QUESTION)
+    assert isinstance(reply, Reply)
+    assert [str(each) for each in reply.media] == ["/nowhere/at/all.png"]
+
+
+@pytest.mark.parametrize("function", ["send_a_number", "say_a_number"])
+def test_a_reply_of_other_things_is_misbehaviour(function: str) -> None:
+    with pytest.raises(AgentError, match="returned Reply") as caught:
         PythonCallable(f"{HERE}:{function}").answer(QUESTION)
     assert caught.value.code == "agent_misbehaved"
     assert_is_for_the_operator(caught.value)

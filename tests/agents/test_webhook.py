@@ -10,12 +10,21 @@ from datetime import timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from openclaw_sms.agents import AgentError, AgentSettings, AnswersLater, build_agent
+from openclaw_sms.agents import (
+    AgentError,
+    AgentErrorCode,
+    AgentSettings,
+    AnswersLater,
+    Attachment,
+    Reply,
+    build_agent,
+)
 from openclaw_sms.agents.webhook import LARGEST_ANSWER, Webhook
 from tests.agents.cast import ALICE, HISTORY, LEAKED_ANSWER, QUESTION, TEXT, assert_is_for_the_operator, question
 from tests.agents.scripted_server import Exchange, Script, ScriptedServer
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+NEW_SECRET = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()
 
 
 @contextmanager
@@ -31,7 +40,7 @@ def answers(status: int, body: bytes = b"", **headers: str) -> Script:
     return lambda exchange: exchange.gives(status, body, **headers)
 
 
-def asked(script: Script) -> str:
+def asked(script: Script) -> str | Reply:
     with ScriptedServer(script) as server, agent_at(f"{server.origin}/sms") as agent:
         return agent.answer(QUESTION)
 
@@ -61,11 +70,48 @@ def test_one_signed_post_carries_the_text() -> None:
         "receivedAt": "2026-11-23T12:00:00Z",
         "sessionKey": f"agent:main:sms:direct:{ALICE}",
         "attempt": 1,
+        "attachments": [],
         "history": [{"role": "agent", "text": "second answer"}],
     }
     assert request.target == "/hooks/sms"
     assert request.headers["content-type"] == "application/json"
     assert "authorization" not in request.headers
+
+
+def test_files_are_named_and_stand_in_for_missing_words() -> None:
+    picture = Attachment("image/jpeg", b"\xff\xd8\xff")
+    with ScriptedServer(answers(204)) as server, agent_at(server.origin) as agent:
+        agent.answer(replace(QUESTION, text="", attachments=(picture,)))
+        [request] = server.received
+    data = json.loads(request.body)["data"]
+    assert (data["text"], data["attachments"]) == ("[1 picture]", [{"contentType": "image/jpeg", "size": 3}])
+
+
+def test_the_secret_is_looked_up_for_each_post() -> None:
+    secrets = [SECRET, NEW_SECRET]
+    with ScriptedServer(answers(204)) as server:
+        with agent_at(server.origin, token="", token_source=lambda: secrets[len(server.received)]) as agent:
+            for _ in secrets:
+                agent.answer(QUESTION)
+        for secret, request in zip(secrets, server.received, strict=True):
+            Verifier(secret).verify(request.body, request.headers)
+
+
+def test_a_secret_that_cannot_be_had_is_tried_again_later() -> None:
+    def gone() -> str:
+        raise AgentError(AgentErrorCode.TOKEN_UNAVAILABLE, "SMS_AGENT_TOKEN_REF: the file is gone.", retryable=True)
+
+    with ScriptedServer(answers(204)) as server:
+        with agent_at(server.origin, token="", token_source=gone) as agent, pytest.raises(AgentError) as caught:
+            agent.answer(QUESTION)
+        assert (caught.value.retryable, server.received) == (True, [])
+
+
+def test_pictures_go_along_by_their_addresses() -> None:
+    body = b'{"text": "Here", "media": ["https://example.com/cat.jpg"]}'
+    assert asked(answers(200, body, content_type="application/json")) == Reply(
+        "Here", ("https://example.com/cat.jpg",)
+    )
 
 
 def test_every_try_of_a_text_has_the_same_id_and_every_text_its_own() -> None:
@@ -100,7 +146,9 @@ def test_a_202_says_that_the_reply_comes_later() -> None:
         asked(answers(202, b'{"text": "never mind this"}'))
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"hi"', b'{"text": 1}', b"[" * 100_000, LEAKED_ANSWER.encode()])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b'"hi"', b'{"text": 1}', b'{"media": [1]}', b"[" * 100_000, LEAKED_ANSWER.encode()]
+)
 def test_an_answer_without_a_reply_is_misbehaviour(body: bytes) -> None:
     error = failure_of(answers(200, body, content_type="text/html"))
     assert (error.code, error.retryable) == ("agent_misbehaved", False)

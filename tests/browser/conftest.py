@@ -63,10 +63,10 @@ def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
 
 
 @contextmanager
-def running_sandbox(folder: Path) -> Iterator[RunningSandbox]:
+def running_sandbox(folder: Path, **variables: str) -> Iterator[RunningSandbox]:
     """A sandbox with its state in `folder`, started by its own command and stopped at the end."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environment["SMS_DATA_DIR"] = str(folder)
+    environment |= {"SMS_DATA_DIR": str(folder), **variables}
     port = free_port()
     said, logged = folder / "stdout", folder / "stderr"
     with said.open("w") as out, logged.open("w") as log:

@@ -1,5 +1,6 @@
 """What an account's settings finally are."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.config import accounts, sources
 from openclaw_sms.config.accounts import NoAccount
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.models import AllowedSender, DmPolicy, SenderSource, SmsAccount
+from openclaw_sms.models import AllowedSender, ChannelSettings, DmPolicy, SenderSource, SmsAccount
 from tests.conftest import TWILIO_VARIABLES
 from tests.support.cast import ACCOUNT_SID, ALICE, BOB, OUR_NUMBER, PUBLIC_URL
 
@@ -83,7 +84,17 @@ class TestTheEnvironment:
             ("SMS_TEXT_CHUNK_LIMIT", "0"),
             ("SMS_TEXT_CHUNK_LIMIT", "-5"),
             ("SMS_TEXT_CHUNK_LIMIT", "a few"),
+            ("SMS_TEXT_CHUNK_LIMIT", "1.5"),
             ("SMS_ALLOWED_USERS", "5551234567"),
+            ("TWILIO_PHONE_NUMBER", "5551234567"),
+            ("TWILIO_SMS_FROM", "5551234567"),
+            ("TWILIO_ACCOUNT_SID", "AC123"),
+            ("TWILIO_ACCOUNT_SID", "MG" + "0" * 32),
+            ("TWILIO_API_KEY_SID", "AC" + "0" * 32),
+            ("TWILIO_MESSAGING_SERVICE_SID", "AC" + "0" * 32),
+            ("SMS_WEBHOOK_PATH", "/admin/sms"),
+            ("SMS_WEBHOOK_PATH", "/sms?x=1"),
+            ("SMS_PUBLIC_WEBHOOK_URL", "gateway.example.com"),
             ("TWILIO_PHONE_NUMBER", "call me"),
             ("TWILIO_WEBHOOK_SHARED_KEYS", "onlyakey"),
         ],
@@ -91,10 +102,19 @@ class TestTheEnvironment:
     def test_that_cannot_be_used_is_refused_by_name(
         self, name: str, value: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        if name == "TWILIO_SMS_FROM":
+            monkeypatch.delenv("TWILIO_PHONE_NUMBER")
         monkeypatch.setenv(name, value)
         with pytest.raises(ConfigurationError, match=name) as refused:
             accounts.load()
         assert "5551234567" not in str(refused.value)
+
+    def test_takes_a_number_without_country_code_where_the_region_is_set(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        settings.SMS_DEFAULT_REGION = "US"
+        monkeypatch.setenv("TWILIO_PHONE_NUMBER", "(201) 555-0123")
+        assert accounts.choose(None).from_number == "+12015550123"
 
     def test_caps_the_part_at_what_twilio_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SMS_TEXT_CHUNK_LIMIT", "9999")
@@ -123,21 +143,134 @@ def test_nothing_set_is_no_account_and_no_phantom() -> None:
         accounts.choose(None)
 
 
-@pytest.mark.parametrize(
-    ("missing", "configured"),
-    [
-        ({}, True),
-        ({"public_webhook_url": None}, True),
-        ({"account_sid": None}, False),
-        ({"auth_token": None}, False),
-        ({"from_number": None}, False),
-        ({"from_number": None, "messaging_service_sid": "MG" + "0" * 32}, True),
-        ({"auth_token": "  "}, False),
-    ],
-)
-def test_what_counts_as_configured(missing: dict[str, object], configured: bool) -> None:
-    named("support", **missing)
-    assert accounts.choose("support").configured is configured
+# Account SID, auth token, from number, Messaging Service: "configured", by the reference channel.
+CREDENTIALS = ("account_sid", "auth_token", "from_number", "messaging_service_sid")
+TRUTH = {
+    # sid    token  number service
+    (False, False, False, False): False,
+    (True, False, False, False): False,
+    (False, True, False, False): False,
+    (False, False, True, False): False,
+    (False, False, False, True): False,
+    (True, True, False, False): False,
+    (True, False, True, False): False,
+    (True, False, False, True): False,
+    (False, True, True, False): False,
+    (False, True, False, True): False,
+    (False, False, True, True): False,
+    (True, True, True, False): True,
+    (True, True, False, True): True,
+    (True, False, True, True): False,
+    (False, True, True, True): False,
+    (True, True, True, True): True,
+}
+VALUES = (ACCOUNT_SID, "t", "+15550008888", "MG" + "0" * 32)
+VARIABLES = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER", "TWILIO_MESSAGING_SERVICE_SID")
+
+
+@pytest.mark.parametrize(("given", "configured"), TRUTH.items())
+@pytest.mark.parametrize("source", ["account", "channel", "environment", "half and half"])
+def test_what_counts_as_configured(
+    given: tuple[bool, ...], configured: bool, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the values come from, and without a webhook URL."""
+    values = dict(zip(CREDENTIALS, VALUES, strict=True))
+    said = {name: values[name] for name, is_given in zip(CREDENTIALS, given, strict=True) if is_given}
+    if source == "environment":
+        for name, variable in zip(CREDENTIALS, VARIABLES, strict=True):
+            monkeypatch.setenv(variable, said.get(name, " "))
+        said = {}
+    in_channel = said if source == "channel" else dict(list(said.items())[:1]) if source == "half and half" else {}
+    ChannelSettings.objects.create(pk=1, **in_channel)
+    SmsAccount.objects.create(
+        account_id="default", **{name: value for name, value in said.items() if name not in in_channel}
+    )
+    account = accounts.choose("default")
+    assert account.configured is configured
+    assert not account.serves_webhook, "there is no public webhook URL"
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize("column", ["account_sid", "auth_token", "from_number"])
+def test_a_blank_value_shadows_what_is_below_it(column: str, blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in TWILIO_VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    assert accounts.choose(None).configured
+    ChannelSettings.objects.create(pk=1, **{column: blank})
+    assert not accounts.choose(None).configured
+
+
+class TestTheDefaultAccount:
+    @pytest.fixture
+    def variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in TWILIO_VARIABLES.items():
+            monkeypatch.setenv(name, value)
+
+    def test_is_the_one_that_the_channel_names(self) -> None:
+        ChannelSettings.objects.create(pk=1, default_account="support")
+        for account_id in ("a", "default", "support"):
+            named(account_id, webhook_path=f"/{account_id}")
+        assert accounts.choose(None).id == "support"
+
+    @pytest.mark.parametrize(("ids", "chosen"), [(("a", "default"), "default"), (("b", "c"), "b")])
+    def test_is_default_or_the_first_when_the_channel_names_nobody_or_one_who_is_not_there(
+        self, ids: tuple[str, ...], chosen: str
+    ) -> None:
+        for account_id in ids:
+            named(account_id, webhook_path=f"/{account_id}")
+        assert accounts.choose(None).id == chosen
+        ChannelSettings.objects.create(pk=1, default_account="nobody")
+        assert accounts.choose(None).id == chosen
+
+    def test_gets_the_environment_whatever_it_is_called(self, variables: None) -> None:
+        ChannelSettings.objects.create(pk=1, default_account=" Support ")
+        SmsAccount.objects.create(account_id="support")
+        known = accounts.load()
+        assert list(known.by_id) == ["support"], "and there is no phantom beside it"
+        assert known.by_id["support"].from_number == OUR_NUMBER
+
+    def test_leaves_the_environment_to_default_where_there_is_no_such_account(self, variables: None) -> None:
+        ChannelSettings.objects.create(pk=1, default_account="support")
+        assert accounts.choose(None).from_number == OUR_NUMBER
+        assert accounts.choose(None).id == "default"
+
+    def test_is_there_as_soon_as_the_channel_has_credentials(self) -> None:
+        ChannelSettings.objects.create(pk=1, account_sid=ACCOUNT_SID)
+        assert list(accounts.load().by_id) == ["default"]
+        ChannelSettings.objects.update(account_sid=None)
+        assert list(accounts.load().by_id) == []
+
+    def test_inherits_from_the_channel_as_every_account_does(self) -> None:
+        ChannelSettings.objects.create(pk=1, auth_token="t", allow_from=[ALICE, BOB], dm_policy="allowlist")
+        SmsAccount.objects.create(account_id="support", allow_from=[BOB])
+        account = accounts.choose("support")
+        assert (account.auth_token, account.dm_policy) == ("t", DmPolicy.ALLOWLIST)
+        assert account.allow_from == {BOB}, "a list replaces the other list"
+
+
+def test_the_channel_switches_every_account_off() -> None:
+    ChannelSettings.objects.create(pk=1, enabled=False)
+    named("a", enabled=True)
+    assert not accounts.choose("a").enabled
+    assert not accounts.load().by_path
+
+
+@pytest.mark.parametrize(("channel", "environment", "disabled"), [
+    (None, "", False), (False, "", False), (True, "", True), (None, "true", True), (False, "true", True),
+    (False, "TRUE", False), (True, "false", True),
+])  # fmt: skip
+def test_validation_is_disabled_by_either(
+    channel: bool | None, environment: str, disabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMS_DANGEROUSLY_DISABLE_SIGNATURE_VALIDATION", environment)
+    ChannelSettings.objects.create(pk=1, dangerously_disable_signature_validation=channel)
+    named("default")
+    assert accounts.choose("default").validation_disabled is disabled
+
+
+def test_an_account_that_nobody_declares_any_more_is_not_there() -> None:
+    named("support", declared=False)
+    assert accounts.load().by_id == {}
 
 
 def test_an_account_is_found_by_any_spelling_of_its_id() -> None:
@@ -195,18 +328,17 @@ def test_the_public_url_is_kept_byte_for_byte() -> None:
     assert accounts.choose("a").public_webhook_url == PUBLIC_URL + "?x=%27#rc=2"
 
 
-def test_one_unreadable_secret_stops_one_account(settings: Settings) -> None:
-    named("a", webhook_path="/a")
-    settings.SECRET_KEY = "another"
-    named("b", webhook_path="/b")
-    known = accounts.load()
-    assert set(known.by_id) == {"b"}
-    assert known.conflicts[0].startswith("Account a: A stored secret cannot be decrypted")
-
-
-def test_settings_that_break_while_running_leave_what_was_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_break_while_running_leave_what_was_known(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=accounts.__name__)
     named("a")
     before = accounts.current()
-    accounts._cache._stale_at = 0.0
     monkeypatch.setenv("SMS_TEXT_CHUNK_LIMIT", "0")
-    assert accounts.current() is before
+    for _ in range(3):
+        accounts._cache._stale_at = 0.0
+        assert accounts.current() is before
+    monkeypatch.delenv("SMS_TEXT_CHUNK_LIMIT")
+    accounts._cache._stale_at = 0.0
+    assert accounts.current() is not before
+    assert [message.split()[0] for message in caplog.messages] == ["accounts.not_reloaded", "accounts.reloaded"]

@@ -45,7 +45,19 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         account_sid, auth_token = f"AC{secrets.token_hex(16)}", secrets.token_hex(16)
         twilio = stack.enter_context(PretendTwilio(account_sid, auth_token, OUR_NUMBER))
         agent = stack.enter_context(PretendAgent(token=secrets.token_urlsafe(24)))
-        yield stack.enter_context(Gateway(twilio, agent, data_dir, database_url, queue_url))
+        running = stack.enter_context(Gateway(twilio, agent, data_dir, database_url, queue_url))
+        _send_as_a_short_code_does(running)
+        yield running
+
+
+def _send_as_a_short_code_does(gateway: Gateway) -> None:
+    """All journeys share one number: at a long code's rate each would wait for the segments of those before.
+
+    The rate itself has journeys of its own.
+    """
+    faster = "from openclaw_sms.models import SmsAccount; SmsAccount.objects.update(segments_per_second=100)"
+    set_rate = gateway.manage("shell", "-c", faster)
+    assert set_rate.returncode == 0, set_rate.stderr
 
 
 def _engines(name: str, data_dir: Path, stack: ExitStack) -> tuple[str, str | None]:

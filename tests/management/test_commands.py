@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.management.commands.gateway import refuse_another_address
-from openclaw_sms.management.server import announce, missing, without_secrets
-from openclaw_sms.models import AuditEvent, OutboundMessage, PairingRequest, SmsAccount
+from openclaw_sms.management.server import announce, missing
+from openclaw_sms.models import AuditEvent, InboundMessage, MediaItem, OutboundMessage, PairingRequest, SmsAccount
+from openclaw_sms.text.web_address import without_secrets
 from tests.support import cast
 from tests.support.phone import Phone, work
+from tests.support.pictures import png
 from tests.support.pretend_twilio import PretendTwilio, Refusal
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +129,52 @@ class TestMessageSend:
         with pytest.raises(CommandError, match="empty"):
             send("--message", message)
 
+    def test_a_file_and_an_address_go_along(self, twilio: PretendTwilio, picture: Path) -> None:
+        sent = json.loads(send("--message", "look", "--media", str(picture), "--media", ELSEWHERE, "--json"))
+        assert sent["media"] == [{"contentType": "image/png", "size": len(png())}, {"url": ELSEWHERE}]
+        [message] = twilio.messages_to(cast.ALICE)
+        ours, theirs = message.media_urls
+        assert ours.startswith(f"{cast.PUBLIC_URL}/media/")
+        assert theirs == ELSEWHERE
+
+    def test_pictures_need_no_words(self, twilio: PretendTwilio, picture: Path) -> None:
+        assert "With image/png" in send("--media", str(picture))
+        assert twilio.messages_to(cast.ALICE)[0].body == ""
+
+    def test_a_dry_run_lists_files_and_keeps_none(self, picture: Path, twilio: PretendTwilio) -> None:
+        shown = json.loads(send("--media", str(picture), "--dry-run", "--json"))
+        assert [part["body"] for part in shown["parts"]] == [""]
+        assert shown["media"] == [{"contentType": "image/png", "size": len(png())}]
+        assert not MediaItem.objects.exists()
+        assert twilio.posts == []
+
+    @pytest.mark.parametrize(
+        "media",
+        ["http://example.com/a.png", "https://localhost/a.png", "https://u:p@example.com/a.png", "/nowhere.png", "/"],
+    )
+    def test_what_cannot_go_along_is_refused_in_one_sentence(self, media: str, twilio: PretendTwilio) -> None:
+        with pytest.raises(CommandError, match="media") as refused:
+            send("--message", "look", "--media", media)
+        assert refused.value.returncode == 1
+        assert "\n" not in str(refused.value)
+        assert not OutboundMessage.objects.exists()
+        assert twilio.posts == []
+
+    def test_eleven_files_are_too_many(self) -> None:
+        with pytest.raises(CommandError, match="at most 10 files"):
+            send("--message", "look", *["--media", ELSEWHERE] * 11)
+
+    def test_neither_words_nor_pictures_is_wrong_usage(self) -> None:
+        with pytest.raises(CommandError, match="--message, --media or both"):
+            run("message", "send", "--target", cast.ALICE)
+
+    def test_whatsapp_is_reached_where_the_account_uses_it(self, twilio: PretendTwilio) -> None:
+        SmsAccount.objects.update(whatsapp=True)
+        target = f"whatsapp:{cast.ALICE}"
+        sent = json.loads(run("message", "send", "--target", target, "--message", "hi", "--json"))
+        assert (sent["to"], sent["parts"][0]["segments"]) == (target, 1)
+        assert [message.sender for message in twilio.messages_to(target)] == [f"whatsapp:{cast.OUR_NUMBER}"]
+
     def test_a_refusal_says_why_and_not_to_whom(self, twilio: PretendTwilio) -> None:
         twilio.fails_next(Refusal(400, 21211, f"The 'To' number {cast.ALICE} is not a valid phone number"))
         with pytest.raises(CommandError, match="21211") as refused:
@@ -136,6 +185,16 @@ class TestMessageSend:
         SmsAccount.objects.create(account_id="empty")
         with pytest.raises(CommandError, match="Account empty cannot send"):
             send("--message", "hi", "--account", "empty")
+
+
+ELSEWHERE = "https://example.com/cat.png"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture"
+    path.write_bytes(png())
+    return path
 
 
 def send(*words: str) -> str:
@@ -202,3 +261,43 @@ def test_no_code_or_two_is_wrong_usage(words: tuple[str, ...], account: Account)
 def test_secrets_in_the_public_url_stay_out_of_the_log() -> None:
     assert without_secrets("https://u:pw@h.example/x?key=q#rc=2") == "https://***@h.example/x?***#rc=2"
     assert without_secrets(cast.PUBLIC_URL) == cast.PUBLIC_URL
+
+
+class TestBackFill:
+    @pytest.fixture(autouse=True)
+    def missed(self, account: Account, twilio: PretendTwilio) -> str:
+        return twilio.received_without_calling(cast.BOB, "hello?")
+
+    def test_takes_in_once_and_then_has_nothing_to_say(self, missed: str) -> None:
+        assert run("backfill") == "Account default: 1 of 1 taken in.\n"
+        assert run("backfill") == ""
+        assert InboundMessage.objects.get().sid == missed
+
+    def test_a_dry_run_only_says(self, missed: str) -> None:
+        listed = json.loads(run("backfill", "--dry-run", "--json", "--account", "default"))
+        (entry,) = listed["accounts"]
+        assert (listed["dryRun"], entry["account"], entry["listed"], entry["missed"]) == (
+            True,
+            "default",
+            1,
+            [missed],
+        )
+        assert not InboundMessage.objects.exists()
+
+    def test_looks_as_far_back_as_it_is_told(self, missed: str) -> None:
+        assert run("backfill", "--hours", "0.05") == ""
+
+    @pytest.mark.parametrize("hours", ["0", "-1", "a day", "nan", "99999"])
+    def test_a_span_that_is_none_is_refused(self, hours: str) -> None:
+        with pytest.raises(CommandError, match="give a number of hours"):
+            run("backfill", f"--hours={hours}")
+
+    def test_twilios_refusal_is_one_sentence(self, twilio: PretendTwilio) -> None:
+        twilio.locks_out()
+        with pytest.raises(CommandError, match="Account default: Twilio refused the credentials"):
+            run("backfill")
+
+    def test_an_account_that_receives_nothing_is_refused(self, account: Account) -> None:
+        SmsAccount.objects.update(enabled=False)
+        with pytest.raises(CommandError, match="receives no texts"):
+            run("backfill", "--account", "default")

@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from openclaw_sms.agents.base import AgentError, Question
+from openclaw_sms.agents.base import AgentError, Question, Reply
 
 asked: list[Question] = []
-answers: list[str | Exception | None] = []
+answers: list[str | Reply | Exception | None] = []
 
 
-def scripted(question: Question) -> str | None:
+def scripted(question: Question) -> str | Reply | None:
     """Note the question, and give the next of `answers` (an exception is raised); after them, a standard reply."""
     asked.append(question)
-    answer = answers.pop(0) if answers else f"You said **{question.text}**"
+    answer = answers.pop(0) if answers else f"You said **{question.words}**"
     if isinstance(answer, Exception):
         raise answer
     return answer

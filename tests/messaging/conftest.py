@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
+from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.models import AllowedSender, SenderSource
 from tests.messaging import agents
@@ -19,6 +20,13 @@ def agent(settings: Settings) -> Iterator[None]:
     yield
     agents.asked.clear()
     agents.answers.clear()
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits_for_the_pace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number as fast as the tests, except where the pace is what is tested."""
+    if "pace" not in request.node.path.stem:
+        monkeypatch.setattr(accounts, "DEFAULT_SEGMENTS_PER_SECOND", 10_000.0)
 
 
 @pytest.fixture

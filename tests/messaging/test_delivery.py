@@ -1,12 +1,13 @@
 """Status reports in any order and any number end in the same state."""
 
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openclaw_sms.config import accounts
@@ -153,3 +154,108 @@ class TestReports:
 
 def _account() -> accounts.Account:
     return accounts.choose(None)
+
+
+STATUSES = [
+    "accepted",
+    "queued",
+    "sending",
+    "sent",
+    "delivered",
+    "read",
+    "undelivered",
+    "failed",
+    "canceled",
+    "made_up",
+]
+CALLBACKS = st.lists(
+    st.tuples(
+        st.sampled_from(STATUSES),
+        st.sampled_from([0, 0, 30003, 30005, 30008]),
+        st.sampled_from(["", "2611250101", "2611250102"]),
+    ),
+    max_size=12,
+)
+
+
+def ending(
+    account: accounts.Account, reports: list[tuple[str, int, str]], *, early: int = 0
+) -> tuple[str, int | None]:
+    """What a new part ends with after these callbacks; `early`: so many come before we know its sid."""
+    conversation, _ = Conversation.objects.get_or_create(account_id=account.pk, sender=cast.ALICE)
+    message = outbox.write(
+        conversation, "hi", kind=OutboundKind.MESSAGE, author="cli:anna", limit=99, now=timezone.now()
+    )
+    part = message.parts.get()
+    sid = f"SM{part.pk}"
+    part.move(PartState.SENDING, posted_at=timezone.now())
+    for number, (status, code, done) in enumerate([*reports, ("", 0, "")]):
+        if number == min(early, len(reports)):
+            part.move(PartState.ACCEPTED, sid=sid, accepted_at=timezone.now())
+            delivery.join(part)
+        if status:
+            callback = StatusCallback(sid, cast.ACCOUNT_SID, status, code or None, done, "")
+            delivery.record(account, callback, now=timezone.now())
+    part.refresh_from_db()
+    assert not DeliveryEvent.objects.filter(part__isnull=True).exists()
+    return part.delivery, part.error_code
+
+
+@pytest.mark.django_db
+class TestOnRows:
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+    @given(CALLBACKS, st.randoms(), st.integers(0, 12))
+    def test_any_order_and_any_number_of_callbacks_end_alike(
+        self, account: accounts.Account, reports: list[tuple[str, int, str]], random: object, early: int
+    ) -> None:
+        shuffled = [*reports, *reports[:4]]
+        random.shuffle(shuffled)  # type: ignore[attr-defined]
+        assert ending(account, shuffled, early=early) == ending(account, reports)
+
+    def test_the_error_code_is_the_latest_by_the_carriers_clock(self, account: accounts.Account) -> None:
+        early, late = ("undelivered", 30008, "2611250101"), ("failed", 30003, "2611250102")
+        assert ending(account, [early, late]) == ending(account, [late, early]) == (Delivery.CONFLICTED, 30003)
+
+    def test_the_same_status_again_fills_in_a_missing_code(self, account: accounts.Account) -> None:
+        assert ending(account, [("failed", 0, ""), ("failed", 30005, "")]) == (Delivery.FAILED, 30005)
+
+    def test_the_last_twenty_reports_of_a_text_are_kept(self, account: accounts.Account) -> None:
+        many = [("sent", 0, f"26112501{number:02}") for number in range(30)]
+        assert ending(account, [*many, ("delivered", 0, "")])[0] == Delivery.DELIVERED
+        assert DeliveryEvent.objects.count() == delivery.MOST_REPORTS
+        assert DeliveryEvent.objects.filter(status="delivered").exists()
+
+    def test_conflicted_is_not_a_word_a_report_can_say(self, account: accounts.Account) -> None:
+        assert ending(account, [("conflicted", 0, ""), ("delivered", 0, "")])[0] == Delivery.DELIVERED
+
+    @pytest.mark.parametrize("sid", ["", " ", f" {cast.ACCOUNT_SID}", "AC" + "9" * 32])
+    def test_an_account_sid_that_is_not_exactly_ours_is_dropped(self, sid: str, account: accounts.Account) -> None:
+        delivery.record(account, StatusCallback("SM1", sid, "delivered", None, "", ""), now=timezone.now())
+        assert not DeliveryEvent.objects.exists()
+
+    def test_reports_that_are_nobodys_are_kept_for_a_while(
+        self, account: accounts.Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = timezone.now()
+        for number in range(4):
+            callback = StatusCallback(f"SM{number}", cast.ACCOUNT_SID, "sent", None, "", "")
+            delivery.record(account, callback, now=now - timedelta(days=number * 3))
+        assert delivery.forget_orphans(now) == 1
+        monkeypatch.setattr(delivery, "MOST_ORPHANS", 2)
+        assert delivery.forget_orphans(now) == 1
+        assert set(DeliveryEvent.objects.values_list("sid", flat=True)) == {"SM0", "SM1"}
+
+    def test_a_report_stored_in_the_very_moment_its_part_appeared_is_joined_later(self, part: OutboundPart) -> None:
+        delivery.record(_account(), told(part, "delivered", token=False), now=timezone.now())
+        OutboundPart.objects.update(state=PartState.ACCEPTED, sid="SM1")
+        assert delivery.join_early() == 1
+        part.refresh_from_db()
+        assert part.delivery == Delivery.DELIVERED
+
+    def test_a_second_sid_of_one_part_does_not_change_its_state(
+        self, part: OutboundPart, twilio: PretendTwilio
+    ) -> None:
+        worker.send(part.conversation_id)
+        delivery.record(_account(), told(part, "failed", sid="SM9"), now=timezone.now())
+        part.refresh_from_db()
+        assert part.delivery == Delivery.QUEUED

@@ -17,8 +17,19 @@ from standardwebhooks.webhooks import Webhook
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.agents.base import AnswersLater
 from openclaw_sms.config.sources import ConfigurationError
-from openclaw_sms.messaging import automation, delivery, event_delivery, events, instance, lease, manual, turn
+from openclaw_sms.messaging import (
+    automation,
+    delivery,
+    erasure,
+    event_delivery,
+    events,
+    instance,
+    lease,
+    manual,
+    turn,
+)
 from openclaw_sms.messaging.automation import Order
+from openclaw_sms.messaging.erasure import StillBusy
 from openclaw_sms.messaging.event_delivery import TRY_AGAIN_AFTER, AlreadySent, EventDelivery
 from openclaw_sms.messaging.receiver import Answer, Receiver
 from openclaw_sms.models import (
@@ -427,3 +438,36 @@ def one(alice: Phone) -> OutgoingEvent:
 
 def make_due() -> None:
     OutgoingEvent.objects.update(next_attempt_at=timezone.now())
+
+
+class TestErasure:
+    def test_takes_the_words_out_of_old_events_and_leaves_those_that_wait(self, alice: Phone, hearer: Hearer) -> None:
+        alice.texts("my secret")
+        deliver_due()
+        alice.texts("my second secret")
+        erasure.older_than(timezone.now(), now=timezone.now())
+
+        first, second = (row for row in OutgoingEvent.objects.order_by("pk") if row.type == "text.received")
+        assert json.loads(first.payload)["data"] == {"account": "default", "erased": True}
+        assert (first.state, second.state) == (EventState.DELIVERED, EventState.PENDING)
+        assert "my second secret" in second.payload
+
+    def test_of_a_sender_takes_their_number_out_even_of_those_that_wait(
+        self, alice: Phone, hearer: Hearer, twilio: PretendTwilio
+    ) -> None:
+        alice.texts("my secret")
+        work()
+        assert OutgoingEvent.objects.filter(state=EventState.PENDING).exists()
+        erasure.sender(alice.account.pk, alice.number, actor=OLGA, now=timezone.now())
+
+        assert not OutgoingEvent.objects.filter(payload__contains=alice.number).exists()
+        assert not OutgoingEvent.objects.filter(payload__contains="secret").exists()
+        deliver_due()
+        assert {heard["data"]["erased"] for heard in hearer.told()} == {True}
+
+    def test_waits_for_an_answer_that_was_promised(self, alice: Phone, hearer: Hearer) -> None:
+        alice.texts("my secret")
+        InboundMessage.objects.update(state=InboundState.AWAITING, next_attempt_at=timezone.now())
+        with pytest.raises(StillBusy):
+            erasure.sender(alice.account.pk, alice.number, actor=OLGA, now=timezone.now())
+        assert erasure.older_than(timezone.now(), now=timezone.now()).received == 0

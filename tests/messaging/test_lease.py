@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from openclaw_sms.config.accounts import Account
@@ -78,6 +78,24 @@ def test_the_block_lets_go_whatever_happens(conversation: Conversation) -> None:
         raise ZeroDivisionError
     conversation.refresh_from_db()
     assert conversation.turn_lease == ""
+
+
+def test_a_lease_the_database_did_not_let_go_of_is_released_by_the_sweep(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = lease.Lease.release
+
+    def fail(self: lease.Lease) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("openclaw_sms.messaging.lease.connection.close", lambda: None)
+    with lease.held(conversation.pk, Lane.TURN):
+        monkeypatch.setattr(lease.Lease, "release", fail)
+    assert lease.take(conversation.pk, Lane.TURN, timezone.now()) is None
+    monkeypatch.setattr(lease.Lease, "release", release)
+    assert lease.release_left_behind() == 1
+    assert lease.release_left_behind() == 0
+    assert lease.take(conversation.pk, Lane.TURN, timezone.now()) is not None
 
 
 def test_a_dead_process_of_this_machine_loses_its_leases_at_once(conversation: Conversation) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.messaging import decisions, outbox, reconcile, worker
+from openclaw_sms.messaging import decisions, outbox, reconcile, refusals, worker
 from openclaw_sms.messaging.decisions import AlreadyDecided
 from openclaw_sms.models import (
     Conversation,
@@ -203,14 +203,14 @@ def test_later_messages_wait_for_a_part_that_is_tried_again(
 def test_a_post_that_ran_into_the_time_limit_is_not_repeated_before_twilio_must_have_taken_it(
     conversation: Conversation, twilio: PretendTwilio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "TAKEN_LATE", timedelta(seconds=40))
-    monkeypatch.setattr(outbox, "WAITED_IN_VAIN", timedelta(0))
+    monkeypatch.setattr(reconcile, "TAKEN_LATE", timedelta(minutes=2))
+    monkeypatch.setattr(refusals, "WAITED_IN_VAIN", timedelta(0))
     twilio.fails_next(DROP)
     part = write(conversation, "hi").parts.get()
     send(conversation, rounds=6)
     part.refresh_from_db()
     assert (part.state, bodies(twilio)) == (PartState.CHECKING, [])
-    OutboundPart.objects.update(posted_at=timezone.now() - timedelta(seconds=41))
+    OutboundPart.objects.update(posted_at=timezone.now() - timedelta(seconds=121))
     send(conversation, rounds=2)
     assert bodies(twilio) == ["hi"]
 
@@ -228,7 +228,7 @@ class TestARefusedPart:
     @pytest.fixture
     def message(self, conversation: Conversation, twilio: PretendTwilio) -> OutboundMessage:
         """Three parts, of which Twilio refuses the second."""
-        twilio.fails_next(Refusal(400, 21610), after=1)
+        twilio.fails_next(Refusal(400, 30007), after=1)
         message = write(conversation)
         send(conversation)
         return message
@@ -239,7 +239,7 @@ class TestARefusedPart:
 
     def test_says_why_without_the_number(self, message: OutboundMessage) -> None:
         failed = message.parts.get(number=2)
-        assert (failed.reason, failed.error_code) == (Reason.TWILIO_REFUSED, 21610)
+        assert (failed.reason, failed.error_code) == (Reason.TWILIO_REFUSED, 30007)
         assert cast.ALICE not in failed.detail
         assert failed.detail
 

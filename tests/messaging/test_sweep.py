@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from openclaw_sms.messaging import lease, outbox, queue
+from openclaw_sms.messaging import lease, outbox, queue, worker
 from openclaw_sms.messaging.lease import Lane
-from openclaw_sms.messaging.worker import HINT_AGAIN_AFTER, Sweep
+from openclaw_sms.messaging.slots import Slots
+from openclaw_sms.messaging.worker import HINT_AGAIN_AFTER, SWEEP_EVERY, Sweep
 from openclaw_sms.models import Conversation, InboundMessage, InboundState, OutboundKind, OutboundPart
 from tests.support import cast
 from tests.support.phone import Phone
@@ -119,6 +120,33 @@ def test_a_hint_that_led_nowhere_is_given_again(
     later = time.monotonic() + HINT_AGAIN_AFTER.total_seconds() + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert sweep.once(timezone.now()) == 1
+
+
+@pytest.mark.parametrize(("in_the_queue", "given"), [(0, 1), (1, 0)], ids=["flushed", "still-there"])
+def test_a_hint_is_given_again_soon_only_once_the_queue_is_empty(
+    conversation: Conversation,
+    hints: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    in_the_queue: int,
+    given: int,
+) -> None:
+    waiting(conversation)
+    monkeypatch.setattr(queue, "pending", lambda lane: in_the_queue)
+    sweep = Sweep()
+    sweep.once(timezone.now())
+    later = time.monotonic() + SWEEP_EVERY.total_seconds()
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert sweep.once(timezone.now()) == given
+
+
+def test_a_sender_who_waits_for_an_agent_needs_no_hint(
+    conversation: Conversation, hints: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = waiting(conversation)
+    slots = Slots(0)
+    monkeypatch.setattr(worker, "slots", slots)
+    assert slots.wait((conversation.account_id, conversation.sender), text.pk)
+    assert sweep_once() == 0
 
 
 def test_an_idle_gateway_asks_little(django_assert_max_num_queries: object) -> None:

@@ -11,11 +11,13 @@ from pytest_django.fixtures import Settings
 from openclaw_sms.access import pairing
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.config import accounts
-from openclaw_sms.messaging import admission, decisions, history, outbox, turn, worker
+from openclaw_sms.messaging import admission, decisions, history, lease, outbox, turn, worker
 from openclaw_sms.messaging.decisions import AlreadyDecided
+from openclaw_sms.messaging.lease import Lane
 from openclaw_sms.models import (
     AllowedSender,
     AuditEvent,
+    Conversation,
     InboundMessage,
     InboundState,
     OutboundKind,
@@ -110,7 +112,11 @@ class TestAStranger:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [("12345", Reason.SHORT_CODE), ("ACME", Reason.ALPHANUMERIC), ("whatsapp:+15550001111", Reason.UNUSABLE_SENDER)],
+    [
+        ("12345", Reason.SHORT_CODE),
+        ("ACME", Reason.ALPHANUMERIC),
+        ("whatsapp:+15550001111", Reason.WHATSAPP_DISABLED),
+    ],
 )
 def test_what_cannot_be_answered_is_stored_and_never_answered(number: str, reason: Reason, bob: Phone) -> None:
     text = Phone(number, bob.account).texts("your code is 1234")
@@ -145,10 +151,6 @@ class TestAnApprovedSender:
         text = alice.texts("hi")
         assert outcome(text) == (InboundState.REFUSED, Reason.NOT_LISTED)
         assert agents.asked == []
-
-    def test_is_told_about_attachments_it_cannot_pass_on(self, alice: Phone) -> None:
-        alice.texts("", NumMedia="2", MediaUrl0="https://api.twilio.com/x", MediaUrl1="https://api.twilio.com/y")
-        assert agents.asked[0].text == "[2 attachments, not shown]"
 
     def test_gets_long_replies_in_parts_that_rejoin(self, alice: Phone, twilio: PretendTwilio) -> None:
         agents.answers.append("word " * 900)
@@ -236,13 +238,45 @@ def test_answering_again_twice_is_answering_again_once(alice: Phone) -> None:
         decisions.answer_now(twins[1], actor=ANNA, now=timezone.now())
 
 
-def test_a_text_that_kills_its_worker_every_time_is_parked(alice: Phone, settings: Settings) -> None:
-    settings.SMS_AGENT_TRIES = 3
+def test_a_text_that_kills_its_worker_every_time_is_parked(alice: Phone) -> None:
     text = alice.texts("hi")
-    InboundMessage.objects.filter(pk=text.pk).update(state=InboundState.PROCESSING, attempts=6)
+    InboundMessage.objects.filter(pk=text.pk).update(state=InboundState.PROCESSING, crashes=turn.SURVIVED_CRASHES)
+    due_now()
+    worker.answer(text.pk)
+    due_now()
     worker.answer(text.pk)
     assert outcome(text) == (InboundState.PARKED, Reason.CRASHED)
     assert [message.kind for message in OutboundMessage.objects.order_by("id")] == ["reply", "apology"]
+
+
+def test_a_text_left_by_a_dead_worker_is_taken_up_at_once_the_first_time_and_then_after_a_pause(
+    alice: Phone,
+) -> None:
+    alice.posts("hi")
+    conversation = Conversation.objects.create(account_id=alice.account.pk, sender=cast.ALICE)
+    ours = lease.take(conversation.pk, Lane.TURN, timezone.now())
+    assert ours is not None
+    claims = [turn.claim_next(conversation, ours, now=timezone.now()) for _ in range(3)]
+    assert [text is not None for text in claims] == [True, True, False]
+    text = InboundMessage.objects.get()
+    assert (text.crashes, text.attempts, text.failures) == (2, 0, 0)
+    assert outcome(text) == (InboundState.RECEIVED, Reason.CRASHED)
+    assert text.next_attempt_at is not None
+
+
+def test_a_crash_does_not_use_up_the_agents_tries(alice: Phone, settings: Settings) -> None:
+    """The agent was asked, the worker died: it is asked again, is told so, and may still fail as often as ever."""
+    settings.SMS_AGENT_TRIES = 2
+    agents.answers += [agents.busy()]
+    alice.posts("hi")
+    text = InboundMessage.objects.get()
+    InboundMessage.objects.update(state=InboundState.PROCESSING, attempts=1)
+    work()
+    assert (outcome(text), agents.asked[0].attempt) == ((InboundState.RECEIVED, Reason.AGENT_FAILED), 2)
+    due_now()
+    work()
+    text.refresh_from_db()
+    assert (text.state, text.attempts, text.failures, text.crashes) == (InboundState.ANSWERED, 3, 1, 1)
 
 
 def test_a_failure_of_our_own_hands_the_text_back(alice: Phone, monkeypatch: pytest.MonkeyPatch) -> None:

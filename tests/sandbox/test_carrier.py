@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from openclaw_sms.sandbox import posting
 from openclaw_sms.sandbox.carrier import Carrier
 from openclaw_sms.sandbox.state import Sandbox
 from openclaw_sms.sandbox.store import Direction, Store, Text
@@ -11,6 +12,8 @@ from openclaw_sms.twilio import payloads, signature
 from openclaw_sms.twilio.payloads import StatusCallback
 from openclaw_sms.twilio.signature import SigningKeys
 from tests.sandbox.webhook import Webhook
+from tests.support.loopback import Answer, LoopbackServer, Request
+from tests.support.pictures import png
 
 NOW = datetime(2020, 5, 6, 7, 8, 9, tzinfo=UTC)
 SANDBOX = Sandbox("http://127.0.0.1:8000", f"AC{secrets.token_hex(16)}", secrets.token_hex(16))
@@ -48,6 +51,44 @@ def test_a_text_is_sent_and_then_delivered(texts: Store, carrier: Carrier) -> No
     assert carrier.carry(LATER)
     assert status_of(texts, text) == "delivered"
     assert not carrier.carry(LATER)
+
+
+class Gateway(LoopbackServer):
+    """Whoever serves the file of a text to a phone."""
+
+    def answer(self, request: Request) -> Answer:
+        return Answer(200, png(), {"Content-Type": "image/png"}) if request.path == "/1" else Answer(404)
+
+
+def test_a_file_is_fetched_before_the_text_is_sent(texts: Store, carrier: Carrier) -> None:
+    with Gateway() as gateway:
+        text = with_media(texts, f"{gateway.origin}/1", f"{gateway.origin}/gone")
+        carrier.carry(LATER)
+        assert status_of(texts, text) == "sent"
+    here, missing = texts.media_of([text.sid])[text.sid]
+    assert (here.state, here.content_type, missing.state) == ("here", "image/png", "missing")
+    found = texts.file(key=here.key)
+    assert found is not None
+    assert found[1] == png()
+
+
+def test_a_file_on_another_machine_is_not_asked_for(texts: Store, carrier: Carrier) -> None:
+    text = with_media(texts, "https://example.com/cat.png", "file:///etc/passwd")
+    carrier.carry(LATER)
+    assert {media.state for media in texts.media_of([text.sid])[text.sid]} == {"missing"}
+    with pytest.raises(ValueError, match="this machine only"):
+        posting.fetch("https://example.com/cat.png")
+
+
+def with_media(texts: Store, *urls: str) -> Text:
+    return texts.add(
+        Direction.TO_PHONE,
+        sender=SANDBOX.from_number,
+        recipient="+15550001111",
+        body="",
+        media_urls=urls,
+        now=NOW,
+    )
 
 
 def test_each_step_is_reported_in_a_form_the_product_reads(texts: Store, carrier: Carrier, webhook: Webhook) -> None:

@@ -7,16 +7,20 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from openclaw_sms.sandbox.phones import PHONES
 from openclaw_sms.sandbox.state import Sandbox
 from openclaw_sms.sandbox.store import Direction, Store
 from openclaw_sms.twilio import payloads, signature
+from openclaw_sms.twilio.client import Credentials
+from openclaw_sms.twilio.media import MediaSource
 from openclaw_sms.twilio.payloads import InboundText
 from openclaw_sms.twilio.signature import SigningKeys
 from tests.sandbox.conftest import TurnOn
 from tests.sandbox.webhook import Webhook
+from tests.support.pictures import JPEG, filled, png
 
 ALICE, BOB = "+15550001111", "+15550002222"
 
@@ -126,6 +130,31 @@ class TestTexting:
         refused = browser.post("/sandbox/messages", form)
         assert refused.status_code == 400
         assert words in refused.json()["error"]
+        assert webhook.posts == []
+
+    def test_a_picture_is_text_with_media_that_the_product_can_fetch(
+        self, browser: Client, sandbox: Sandbox, webhook: Webhook
+    ) -> None:
+        files = [SimpleUploadedFile("a.png", png(), "image/png"), SimpleUploadedFile("b.jpg", JPEG, "image/jpeg")]
+        posted = browser.post("/sandbox/messages", {"phone": ALICE, "body": "", "media": files}).json()
+        (post,) = webhook.after(1)
+        text = payloads.classify(payloads.parse_form(post.body))
+        assert isinstance(text, InboundText)
+        assert (text.sid[:2], text.num_media, text.body) == ("MM", 2, "")
+        assert [each.content_type for each in text.media] == ["image/png", "image/jpeg"]
+        source = MediaSource(Credentials(sandbox.account_sid, sandbox.auth_token), text.sid, sandbox.api_base_url)
+        assert all(source.is_own(each.url) for each in text.media)
+        assert browser.get(posted["media"][0]["url"]).content == png()
+
+    @pytest.mark.parametrize(
+        ("count", "size", "words"), [(11, 1_000, "at most 10 pictures"), (2, 3_000_000, "too large")]
+    )
+    def test_too_many_or_too_large_pictures_are_refused(
+        self, browser: Client, webhook: Webhook, count: int, size: int, words: str
+    ) -> None:
+        files = [SimpleUploadedFile("a.png", filled(png(), size), "image/png") for _ in range(count)]
+        refused = browser.post("/sandbox/messages", {"phone": ALICE, "body": "", "media": files})
+        assert (refused.status_code, words in refused.json()["error"]) == (400, True)
         assert webhook.posts == []
 
     def test_another_site_cannot_text_for_the_visitor(self, sandbox: Sandbox, webhook: Webhook) -> None:

@@ -113,10 +113,10 @@ class TestMatching:
             (Filter(to=ALICE), ["two", "one"]),
             (Filter(sender=ALICE), ["four"]),
             (Filter(to=BOB, sender=US), ["three"]),
-            (Filter(sent_on=date(2030, 5, 6)), ["one"]),
-            (Filter(sent_from=NOW.replace(microsecond=0)), ["two", "one"]),
+            (Filter(sent_on=date(2030, 5, 6)), ["four", "one"]),
+            (Filter(sent_from=NOW.replace(microsecond=0)), ["four", "two", "one"]),
             (Filter(sent_from=NOW + timedelta(seconds=1)), ["two"]),
-            (Filter(sent_until=NOW.replace(microsecond=0)), ["one"]),
+            (Filter(sent_until=NOW.replace(microsecond=0)), ["four", "one"]),
         ],
     )
     def test_filters_choose_and_the_newest_comes_first(self, texts: Store, wanted: Filter, bodies: list[str]) -> None:

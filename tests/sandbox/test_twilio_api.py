@@ -1,6 +1,7 @@
 """The pretend API, asked by Twilio's own library."""
 
 import base64
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +15,11 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from openclaw_sms.sandbox.state import Sandbox
-from openclaw_sms.sandbox.store import Direction, Store
+from openclaw_sms.sandbox.store import Direction, Store, Text
 from openclaw_sms.twilio.client import Credentials, Outgoing, TwilioClient
+from openclaw_sms.twilio.media import MediaSource
 from tests.sandbox.webhook import Webhook, form_of
+from tests.support.pictures import PDF, png
 
 ALICE, BOB = "+15550001111", "+15550002222"
 
@@ -209,3 +212,78 @@ def test_the_product_s_own_client_finds_what_it_sent(sandbox: Sandbox) -> None:
     (found,) = client.sent_since(to=ALICE, from_number=sandbox.from_number, since=before)
     assert (found.sid, found.body, sent.num_segments) == (sent.sid, "hi", 1)
     client.close()
+
+
+def test_the_product_s_own_client_finds_what_a_phone_sent(sandbox: Sandbox, texts: Store) -> None:
+    now = datetime.now(UTC)
+    texts.add(Direction.FROM_PHONE, sender=ALICE, recipient=sandbox.from_number, body="missed", now=now)
+    client = TwilioClient(Credentials(sandbox.account_sid, sandbox.auth_token), base_url=sandbox.api_base_url)
+    hour = timedelta(hours=1)
+    asked = {"to": sandbox.from_number, "messaging_service_sid": "", "limit": 50}
+    (found,) = client.received_between(since=now - hour, until=now + hour, **asked)  # type: ignore[arg-type]
+    assert (found.sender, found.body, found.num_media) == (ALICE, "missed", 0)
+    assert client.received_between(since=now - 2 * hour, until=now - hour, **asked) == []  # type: ignore[arg-type]
+
+
+class TestMedia:
+    def test_the_product_fetches_what_a_phone_sent(self, sandbox: Sandbox, texts: Store) -> None:
+        text = from_phone(texts, sandbox)
+        (held,) = texts.media_of([text.sid])[text.sid]
+        source = MediaSource(Credentials(sandbox.account_sid, sandbox.auth_token), text.sid, sandbox.api_base_url)
+        fetched = source.fetch(resource(sandbox, text.sid, held.sid), limit=10_000, deadline=time.monotonic() + 20)
+        assert (fetched.declared, fetched.data) == ("image/png", png())
+
+    def test_nobody_else_is_told_where_it_is(self, sandbox: Sandbox, texts: Store) -> None:
+        text = from_phone(texts, sandbox)
+        (held,) = texts.media_of([text.sid])[text.sid]
+        url = resource(sandbox, text.sid, held.sid)
+        assert httpx.get(url).status_code == 401
+        login = (sandbox.account_sid, sandbox.auth_token)
+        assert httpx.get(url.replace(text.sid, "MM" + "0" * 32), auth=login).status_code == 404
+        assert httpx.get(url, auth=login).status_code == 307
+        assert httpx.post(url, auth=login).status_code == 405
+
+    @pytest.mark.parametrize(("data", "shown"), [(png(), True), (b"<svg onload=alert(1)>", False), (PDF, False)])
+    def test_a_browser_shows_pictures_and_saves_the_rest(
+        self, data: bytes, shown: bool, sandbox: Sandbox, texts: Store
+    ) -> None:
+        text = from_phone(texts, sandbox, data)
+        (held,) = texts.media_of([text.sid])[text.sid]
+        answer = Browser(headers={"Host": "127.0.0.1:8000"}).get(f"/sandbox/media/{held.key}")
+        assert (answer.content, "Content-Disposition" in answer) == (data, not shown)
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer["Content-Security-Policy"]
+
+    def test_a_key_that_is_none_is_not_found(self, sandbox: Sandbox, texts: Store) -> None:
+        browser = Browser(headers={"Host": "127.0.0.1:8000"})
+        assert browser.get("/sandbox/media/nothing").status_code == 404
+        assert Browser(headers={"Host": "sms.example.com"}).get("/sandbox/media/nothing").status_code in (400, 404)
+
+    def test_an_outgoing_picture_is_kept_with_its_text(self, twilio: Any, sandbox: Sandbox, texts: Store) -> None:
+        sent = twilio.messages.create(
+            to=ALICE, from_=sandbox.from_number, media_url=["https://example.com/1.png", "https://example.com/2.png"]
+        )
+        assert (sent.sid[:2], sent.num_media) == ("MM", "2")
+        assert [media.source[-5:] for media in texts.media_of([sent.sid])[sent.sid]] == ["1.png", "2.png"]
+
+    def test_eleven_are_too_many(self, twilio: Any, sandbox: Sandbox) -> None:
+        urls = ["https://example.com/1.png"] * 11
+        with pytest.raises(TwilioRestException) as refused:
+            twilio.messages.create(to=ALICE, from_=sandbox.from_number, media_url=urls)
+        assert refused.value.code == 21623
+
+
+def from_phone(texts: Store, sandbox: Sandbox, data: bytes | None = None) -> Text:
+    return texts.add(
+        Direction.FROM_PHONE,
+        sender=ALICE,
+        recipient=sandbox.from_number,
+        body="",
+        now=datetime.now(UTC),
+        files=[("image/png", png() if data is None else data)],
+    )
+
+
+def resource(sandbox: Sandbox, text_sid: str, media_sid: str) -> str:
+    account = f"{sandbox.api_base_url}/2010-04-01/Accounts/{sandbox.account_sid}"
+    return f"{account}/Messages/{text_sid}/Media/{media_sid}"

@@ -10,16 +10,19 @@ import os
 import re
 import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlencode, urlsplit
+
+import psycopg
 
 from tests.support.loopback import Answer, free_port, send
 from tests.support.pretend_agent import PretendAgent
@@ -34,8 +37,11 @@ START_LIMIT = 30.0  # seconds to migrate an empty database and serve, on a busy 
 STOP_LIMIT = 15.0  # seconds a gateway without work may take to stop
 HEARING_LIMIT = 15.0  # seconds from a text to its answer: far above the usual, far below a person's patience
 POLL = 0.05
+# Limits that would slow a journey down, or stop it: they are for people, and have tests of their own.
+GENEROUS = {"segments_per_second": 1000, "inbound_per_minute": 100_000, "replies_per_hour": 100_000}
 AGENT_TRIES = 3  # enough for an agent that is down twice, few enough to see them run out
 
+WORKER_STARTED = "worker.started"
 PAIRING_CODE = re.compile(r"\b[A-HJ-NP-Z2-9]{8}\b")
 
 
@@ -62,13 +68,18 @@ AS_TWILIO_DOES = Delivery()
 
 @dataclass
 class Gateway:
-    """One gateway with its state in `data_dir`; use it as a context manager, which starts and stops it."""
+    """One gateway with its state in `data_dir`; use it as a context manager, which starts and stops it.
+
+    As `web` or `worker` it is one process of a larger installation. `also` is told to it besides.
+    """
 
     twilio: PretendTwilio
     agent: PretendAgent
     data_dir: Path
     database_url: str
     queue_url: str | None = None
+    role: Literal["gateway", "web", "worker"] = "gateway"
+    also: dict[str, str] = field(default_factory=dict)
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
     texted: list[str] = field(default_factory=list)
     numbers: list[str] = field(default_factory=list)
@@ -77,7 +88,8 @@ class Gateway:
     def __post_init__(self) -> None:
         self.port = free_port()
         self.log_path = self.data_dir / "gateway.log"
-        self.twilio.routes[PUBLIC_HOST] = self.address
+        if self.role != "worker":
+            self.twilio.routes[PUBLIC_HOST] = self.address
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -113,7 +125,17 @@ class Gateway:
             "DATABASE_URL": self.database_url,
             "SECRET_KEY": self.secret_key,
             **queue,
+            **self.also,
         }
+
+    @property
+    def command(self) -> list[str]:
+        manage = [sys.executable, "manage.py"]
+        return {
+            "gateway": [*manage, "gateway", "--host", "127.0.0.1", "--port", str(self.port)],
+            "web": [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{self.port}", "project.wsgi:application"],
+            "worker": [*manage, "worker"],
+        }[self.role]
 
     # Its life
 
@@ -126,10 +148,10 @@ class Gateway:
 
     def start(self) -> None:
         """Start it and wait until it says that it is healthy."""
-        command = [sys.executable, "manage.py", "gateway", "--host", "127.0.0.1", "--port", str(self.port)]
+        lives = self.log.count(WORKER_STARTED)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                self.command,
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -138,10 +160,12 @@ class Gateway:
                 start_new_session=True,
             )
         try:
-            self._wait_until_healthy(self._process)
+            self._wait_until_healthy(self._process, lives)
         except GatewayError:
             self.kill()
             raise
+        if self.role == "gateway":
+            relax_limits(self.database_url)
 
     def stop(self) -> bool:
         """Ask it to stop, and kill what is left of its group after a while; whether nothing was left."""
@@ -164,13 +188,35 @@ class Gateway:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_LIMIT)
 
-    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
+    def signal(self, number: int) -> None:
+        """Send every process of its group a signal."""
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def ended(self, within: float) -> bool:
+        """Whether it ended by itself in that time; then its group is cleared up and it can be started again."""
+        process = self._process
+        if process is None:
+            return True
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(within)
+            self.kill()
+        return self._process is None
+
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes], lives: int) -> None:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise GatewayError(f"the gateway ended with status {process.returncode}\n{self.log_tail()}")
+            if self.role == "worker" and self.log.count(WORKER_STARTED) > lives:
+                return
             with suppress(OSError):
-                if send(self.address, "GET", "/healthz").status == 200:
+                if self.role != "worker" and send(self.address, "GET", "/healthz").status == 200:
                     return
             time.sleep(POLL)
         raise GatewayError(f"the gateway was not healthy after {START_LIMIT:.0f} s\n{self.log_tail()}")
@@ -306,6 +352,28 @@ class FakePhone:
         approved = self.gateway.manage("pairing", "approve", "sms", self.asks_to_be_let_in())
         assert approved.returncode == 0, approved.stderr
         return self
+
+
+def relax_limits(database_url: str) -> None:
+    """Store generous limits for the whole channel: the one place where the processes under test are tuned."""
+    columns = ", ".join(GENEROUS)
+    values = ", ".join(str(value) for value in GENEROUS.values())
+    changes = ", ".join(f"{name} = {value}" for name, value in GENEROUS.items())
+    execute(
+        database_url,
+        f"INSERT INTO openclaw_sms_channelsettings (id, {columns}) VALUES (1, {values}) "
+        f"ON CONFLICT (id) DO UPDATE SET {changes}",
+    )
+
+
+def execute(database_url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Run one statement on a gateway's database, as an administrator would; the rows it gives, if any."""
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=30)) as embedded, embedded:
+            return embedded.execute(statement).fetchall()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
 
 
 def unique(words: str) -> str:

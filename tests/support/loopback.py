@@ -126,9 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
 
-    do_GET = do_POST = _serve  # noqa: N815 - the names the base class looks for
+    do_GET = do_HEAD = do_POST = _serve  # noqa: N815 - the names the base class looks for
 
     def _request(self) -> Request:
         path, _, query = self.path.partition("?")

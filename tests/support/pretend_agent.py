@@ -4,7 +4,9 @@ It answers with markdown, as agents do, so that every journey also shows that ma
 It keeps no history and streams nothing.
 """
 
+import base64
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +16,7 @@ from typing import Any
 from tests.support.loopback import Answer, LoopbackServer, Request
 
 PATH = "/v1/chat/completions"
+MODELS = "/v1/models"
 SESSION_KEY = "x-openclaw-session-key"
 
 
@@ -31,11 +34,25 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """What the person wrote: the last message."""
-        return str(self.payload["messages"][-1]["content"])
+        """What the person wrote: the words of the last message."""
+        return "".join(part["text"] for part in self._parts if part["type"] == "text")
+
+    @property
+    def pictures(self) -> list[tuple[str, bytes]]:
+        """Content type and bytes of each picture in the last message."""
+        urls = [part["image_url"]["url"] for part in self._parts if part["type"] == "image_url"]
+        found = [re.fullmatch(r"data:([^;]+);base64,(.+)", url) for url in urls]
+        return [(match[1], base64.b64decode(match[2], validate=True)) for match in found if match]
+
+    @property
+    def _parts(self) -> list[dict[str, Any]]:
+        content = self.payload["messages"][-1]["content"]
+        return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-Reply = Callable[[Turn], str]
+# Words, or a list of content parts.
+Said = str | list[dict[str, Any]]
+Reply = Callable[[Turn], Said]
 
 
 def echo_in_markdown(turn: Turn) -> str:
@@ -52,6 +69,7 @@ class PretendAgent(LoopbackServer):
         self.said: list[str] = []
         self._reply: Reply = echo_in_markdown
         self._failures: list[int] = []
+        self.lists_models = True
 
     @property
     def url(self) -> str:
@@ -84,6 +102,8 @@ class PretendAgent(LoopbackServer):
             return any(text in json.dumps(turn.payload, ensure_ascii=False) for turn in self.turns)
 
     def answer(self, request: Request) -> Answer:
+        if request.method == "GET" and request.path == MODELS and self.lists_models:
+            return self._models(request)
         if request.method != "POST" or request.path != PATH:
             return _failure(404, "no such path")
         turn = Turn(request.headers, json.loads(request.body))
@@ -98,11 +118,17 @@ class PretendAgent(LoopbackServer):
             return _failure(failure, "told to fail")
         said = reply(turn)
         with self.changed:
-            self.said.append(said)
+            self.said.append(said if isinstance(said, str) else json.dumps(said))
         return _completion(turn, said)
 
+    def _models(self, request: Request) -> Answer:
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return _failure(401, "wrong token")
+        value = {"object": "list", "data": [{"id": "openclaw/default", "object": "model"}]}
+        return Answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-def _completion(turn: Turn, said: str) -> Answer:
+
+def _completion(turn: Turn, said: Said) -> Answer:
     value = {
         "id": f"chatcmpl-{secrets.token_hex(8)}",
         "object": "chat.completion",

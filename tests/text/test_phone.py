@@ -8,6 +8,7 @@ from openclaw_sms.text.phone import (
     InvalidNumber,
     Sender,
     SenderKind,
+    is_whatsapp,
     mask,
     normalise_number,
     parse_sender,
@@ -33,7 +34,7 @@ REFUSED = [
     ("+49 30 123456 (7)", "not_a_number"),
     ("+1-800-FLOWERS", "not_a_number"),
     ("+1 555 111 222²", "not_a_number"),
-    ("whatsapp:+15551112222", "not_a_number"),
+    ("whatsapp:sms:+15551112222", "not_a_number"),
     ("signal:+15551112222", "not_a_number"),
     ("tel:+15551112222", "not_a_number"),
     ("sms:sms:+15551112222", "not_a_number"),
@@ -129,6 +130,9 @@ class TestParseTarget:
     def test_the_forms_of_the_command_line(self, target: str) -> None:
         assert parse_target(target) == ALICE
 
+    def test_whatsapp_keeps_its_prefix(self) -> None:
+        assert parse_target(f"whatsapp:{ALICE}") == f"whatsapp:{ALICE}"
+
     @pytest.mark.parametrize("target", ["call15551112222now", "+1 555 111 2222 ext 5", "5550001111"])
     def test_a_refusal_names_the_accepted_forms(self, target: str) -> None:
         with pytest.raises(InvalidNumber, match=r"--target.*sms:\+.*twilio-sms:\+"):
@@ -139,6 +143,12 @@ class TestParseSender:
     @pytest.mark.parametrize("raw", [ALICE, f"rcs:{ALICE}", f"RCS:{ALICE}", f" {ALICE} ", "+1 555 000 1111"])
     def test_a_person_is_the_same_by_text_and_by_rcs(self, raw: str) -> None:
         assert parse_sender(raw) == Sender(ALICE, SenderKind.NUMBER)
+
+    @pytest.mark.parametrize("raw", [f"whatsapp:{ALICE}", f"WhatsApp: {ALICE}", f" whatsapp:{ALICE}"])
+    def test_on_whatsapp_a_person_has_an_address_of_their_own_and_the_same_number(self, raw: str) -> None:
+        sender = parse_sender(raw)
+        assert sender == Sender(f"whatsapp:{ALICE}", SenderKind.WHATSAPP)
+        assert (sender.number, sender.is_person, is_whatsapp(sender.address)) == (ALICE, True, True)
 
     @pytest.mark.parametrize("raw", ["123", "12345", "12345678"])
     def test_short_codes(self, raw: str) -> None:
@@ -151,7 +161,8 @@ class TestParseSender:
     @pytest.mark.parametrize(
         "raw",
         [
-            f"whatsapp:{ALICE}",
+            f"whatsapp:sms:{ALICE}",
+            "whatsapp:CC.1234567",
             "messenger:1234",
             "rcs:brand_agent",
             "rcs:12345",
@@ -187,7 +198,8 @@ class TestMask:
             ("123", "***"),
             ("", "***"),
             ("\x1b[31mred", "***"),
-            ("whatsapp:+15551234567", "wh***"),
+            ("whatsapp:+15551234567", "whatsapp:+1555***4567"),
+            ("messenger:1234", "me***"),
             ("+15551234567 +15551234568", "+1***"),
         ],
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import traceback
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from openclaw_sms.twilio.client import (
     Found,
     InsecureApiBase,
     Outgoing,
+    Received,
     Sent,
     TwilioClient,
 )
 from openclaw_sms.twilio.errors import FAULTS, ErrorClass, TwilioError
+from openclaw_sms.twilio.transport import _clock_ahead
 from tests.twilio.pretend_api import PretendApi, Reply, pretend_api, reply_json
 
 ACCOUNT, TOKEN = "AC" + "1" * 32, "auth-token"
@@ -297,6 +300,82 @@ class TestLookingUp:
             client_of(api).sent_since(to=ALICE, from_number=OURS, since=NOON)
         assert failed.value.kind is ErrorClass.UNREACHABLE
         assert not failed.value.uncertain
+
+
+class TestReceived:
+    """Twilio's list of what people sent us."""
+
+    def listing(self, *messages: dict[str, Any], to: str = OURS) -> tuple[list[Received], PretendApi]:
+        page = {"messages": list(messages), "next_page_uri": None, "page": 0, "page_size": 50}
+        with pretend_api(reply_json(200, page)) as api:
+            found = client_of(api).received_between(
+                to=to, messaging_service_sid="MG1", since=NOON - timedelta(hours=1), until=NOON, limit=100
+            )
+        return found, api
+
+    def inbound(self, **changes: Any) -> dict[str, Any]:
+        theirs = {"direction": "inbound", "from": ALICE, "to": OURS, "account_sid": ACCOUNT, "num_media": "0"}
+        dated = {"date_sent": "Mon, 23 Nov 2026 11:30:00 +0000", "messaging_service_sid": None}
+        return message(**theirs, **dated) | changes
+
+    def test_comes_oldest_first_with_all_that_a_webhook_tells(self) -> None:
+        found, api = self.listing(
+            self.inbound(sid="SM2", date_sent="Mon, 23 Nov 2026 11:40:00 +0000"),
+            self.inbound(sid="SM1", body="hi", num_media="2", num_segments="3"),
+            message(sid="SM-ours"),
+        )
+        assert [text.sid for text in found] == ["SM1", "SM2"]
+        first = found[0]
+        assert (first.sender, first.recipient, first.body, first.account_sid) == (ALICE, OURS, "hi", ACCOUNT)
+        assert (first.num_media, first.num_segments, first.messaging_service_sid) == (2, 3, "")
+        assert first.sent_at == NOON - timedelta(minutes=30)
+        asked = dict(api.asked[0].query)
+        assert (asked["To"], asked["PageSize"]) == (OURS, "100")
+        assert (asked["DateSent>"], asked["DateSent<"]) == ("2026-11-23T11:00:00Z", "2026-11-23T12:00:00Z")
+
+    def test_without_a_number_of_ours_comes_through_our_service(self) -> None:
+        found, api = self.listing(
+            self.inbound(sid="SM1", messaging_service_sid="MG1"),
+            self.inbound(sid="SM2", messaging_service_sid="MG2"),
+            self.inbound(sid="SM3"),
+            to="",
+        )
+        assert [text.sid for text in found] == ["SM1"]
+        assert "To" not in dict(api.asked[0].query)
+
+    def test_files_have_the_addresses_a_webhook_gives(self) -> None:
+        uri = f"/2010-04-01/Accounts/{ACCOUNT}/Messages/MM1/Media/ME1"
+        page = {"media_list": [{"sid": "ME1", "uri": f"{uri}.json", "content_type": "image/png"}], "page": 0}
+        with pretend_api(reply_json(200, page)) as api:
+            (file,) = client_of(api).media_of("MM1")
+        assert (file.url, file.content_type) == (f"{api.url}{uri}", "image/png")
+
+
+class TestAsking:
+    def test_a_question_shows_whether_the_login_holds(self) -> None:
+        with pretend_api(reply_json(200, {"messages": []}), reply_json(401, {"code": 20003})) as api:
+            client = client_of(api)
+            client.ask()
+            with pytest.raises(TwilioError) as failed:
+                client.ask()
+        assert failed.value.code == 20003
+
+    def test_the_servers_clock_is_read_off_its_answers(self) -> None:
+        with pretend_api(reply_json(200, {"messages": []})) as api:
+            client = client_of(api)
+            assert client_of(api).clock_ahead is None
+            client.ask()
+        assert client.clock_ahead is not None
+        assert abs(client.clock_ahead) < timedelta(minutes=1)
+
+    def test_an_hour_ahead_is_an_hour_ahead(self) -> None:
+        ahead = _clock_ahead(format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))
+        assert ahead is not None
+        assert abs(ahead - timedelta(hours=1)) < timedelta(minutes=1)
+
+    @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 23 Nov 2026 12:00:00", "Mon, 99 Nov 2026 12:00:00 GMT"])
+    def test_a_date_that_is_none_says_nothing(self, date: str) -> None:
+        assert _clock_ahead(date) is None
 
 
 class TestBaseUrl:

@@ -56,6 +56,25 @@ def test_sentences_name_a_next_step(sentence: str) -> None:
     assert ";" in sentence or "," in sentence
 
 
+class TestWhatStopsAnAccount:
+    @pytest.mark.parametrize("code", [20003, 20404, 21212, 21603, 21606, 21607, 21659, 21660, 21703, 21712, 30002])
+    def test_what_every_text_would_meet(self, code: int) -> None:
+        assert FAULTS[code].stops_account
+
+    @pytest.mark.parametrize("code", [14111, 21408, 21608, 30018, 30024, 30044, 11200, 57012, 21610, 21617, 20429])
+    def test_nothing_about_one_recipient_one_text_or_our_webhook(self, code: int) -> None:
+        assert not FAULTS[code].stops_account
+
+    @pytest.mark.parametrize("status", [302, 401, 403, 404])
+    def test_a_refused_login_without_a_code(self, status: int) -> None:
+        fault = fault_for(status, None)
+        assert fault.stops_account
+        assert fault.shows_in_a_question
+
+    def test_only_the_recipients_own_stop_is_an_opt_out(self) -> None:
+        assert {code for code, fault in FAULTS.items() if fault.is_opt_out} == {21610}
+
+
 class TestSafetyOfPostingAgain:
     """The promise that nobody is texted twice rests on this."""
 

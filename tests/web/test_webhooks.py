@@ -1,16 +1,20 @@
 """Twilio's door: the contract's table of answers, and what a stranger learns from it."""
 
 import io
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
 from unittest import mock
 
 import pytest
-from django.db import OperationalError
+from django.conf import settings
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.models import DeliveryEvent, InboundMessage
+from openclaw_sms.models import DeliveryEvent, InboundMessage, SmsAccount
 from openclaw_sms.twilio.payloads import MAX_BODY_BYTES
 from openclaw_sms.web.bodies import BodyTooLarge, read_body
 from tests.support import cast
@@ -58,7 +62,10 @@ def test_refusals_are_the_same_whatever_failed(account: Account, phone: Dial) ->
     assert not InboundMessage.objects.exists()
 
 
-def test_a_refused_post_touches_no_table(phone: Dial, django_assert_num_queries: Callable[[int], object]) -> None:
+def test_a_refused_post_touches_no_table(
+    phone: Dial, django_assert_num_queries: Callable[[int], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "FRESH_FOR", timedelta(hours=1))  # however slow this machine is
     mallory = phone(cast.MALLORY)
     mallory.posts("warms the cache", token="wrong")
     with django_assert_num_queries(0):  # type: ignore[attr-defined]
@@ -93,8 +100,20 @@ def test_neither_slash_nor_host_nor_scheme_ever_redirects(path: str, account: Ac
     assert answer.status_code == 403
 
 
-def test_unknown_paths_are_not_found(account: Account) -> None:
-    assert Client().post("/webhooks/other", "x", content_type="text/plain").status_code == 404
+@pytest.mark.parametrize("host", ["testserver", "unknown.example"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_unknown_paths_are_not_found_under_any_host(method: str, host: str, account: Account) -> None:
+    answer = Client().generic(method.upper(), "/webhooks/other", headers={"host": host})
+    assert answer.status_code == 404
+    assert answer.content == b"Not found"
+
+
+def test_a_path_may_be_written_in_any_encoding(account: Account) -> None:
+    SmsAccount.objects.filter(pk=account.pk).update(webhook_path="/hooks/caf%C3%A9 & co;v=1")
+    accounts.forget()
+    for path in ("/hooks/caf%C3%A9%20%26%20co%3Bv=1", "/hooks/caf%c3%a9%20&%20co;v=1/"):
+        assert Client().post(path, "x", content_type="text/plain").status_code == 403
+    assert Client().post("/hooks/cafe%20&%20co;v=1", "x", content_type="text/plain").status_code == 404
 
 
 def test_a_text_that_cannot_be_stored_is_never_acknowledged(phone: Dial) -> None:
@@ -166,3 +185,45 @@ def test_while_the_database_is_away_forged_posts_are_still_told_from_real_ones(p
     accounts._cache._stale_at = 0.0
     with mock.patch.object(accounts, "load", side_effect=OperationalError):
         assert phone(cast.MALLORY).posts("hello", token="wrong").status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("postgres" in str(settings.DATABASES["default"]["ENGINE"]), reason="SQLite's own conditions")
+class TestADatabaseThatCannotWrite:
+    """Real conditions, not a patched function: each draws a 503, and nothing is pretended."""
+
+    @pytest.fixture
+    def bob(self, phone: Dial) -> Iterator[Phone]:
+        yield phone(cast.BOB)
+        connection.close()  # what a test set on the connection ends with it
+
+    def refuses(self, bob: Phone) -> None:
+        answer = bob.posts("hello", MessageSid="SM1")
+        assert (answer.status_code, answer.content) == (503, b"Not stored")
+        assert not InboundMessage.objects.exists()
+
+    def test_because_it_is_full(self, bob: Phone) -> None:
+        pragma("PRAGMA max_page_count = 1")  # no fewer than it has
+        body = {"MessageSid": "SM1", "Filler": "x" * 30_000}
+        assert bob.posts("hello", **body).status_code == 503
+        assert not InboundMessage.objects.exists()
+        pragma("PRAGMA max_page_count = 1000000")
+        assert bob.posts("hello", **body).status_code == 200
+
+    def test_because_it_is_read_only(self, bob: Phone) -> None:
+        pragma("PRAGMA query_only = 1")
+        self.refuses(bob)
+        pragma("PRAGMA query_only = 0")
+        assert bob.posts("hello", MessageSid="SM1").status_code == 200
+
+    def test_because_somebody_holds_it_locked(self, bob: Phone) -> None:
+        pragma("PRAGMA busy_timeout = 50")
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            self.refuses(bob)
+        assert bob.posts("hello", MessageSid="SM1").status_code == 200
+
+
+def pragma(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

@@ -62,7 +62,7 @@ class Command(GatewayCommand):
         done = admission.approve(code, actor=shell_actor(), now=timezone.now(), account_pk=account_pk, notify=notify)
         self.stdout.write(f"Approved {done.sender.number}.")
         if done.warning:
-            self.stderr.write(f"Not notified: {done.warning}")
+            self.stderr.write(done.warning)
 
 
 def as_dict(request: PairingRequest) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from openclaw_sms.config import accounts
+from openclaw_sms.config import accounts, watch
 from openclaw_sms.management.base import GatewayCommand
 from openclaw_sms.management.server import wait_for_signal
 from openclaw_sms.messaging.worker import Worker
@@ -18,7 +18,8 @@ class Command(GatewayCommand):
     help = "Answer texts and send replies, until told to stop. Any number of workers may run."
 
     def run_command(self, **options: Any) -> None:
-        accounts.load()
+        accounts.current()
+        watch.start()
         worker = Worker(settings.SMS_WORKER_THREADS)
         worker.start()
         logger.info("worker.started threads=%s", settings.SMS_WORKER_THREADS)

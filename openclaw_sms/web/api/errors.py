@@ -17,7 +17,8 @@ from openclaw_sms.access.senders import SenderError
 from openclaw_sms.config.accounts import NoAccount
 from openclaw_sms.config.sources import ConfigurationError
 from openclaw_sms.messaging.automation import NotAccepted
-from openclaw_sms.messaging.decisions import AlreadyDecided
+from openclaw_sms.messaging.decisions import AlreadyDecided, Erased
+from openclaw_sms.messaging.enclosures import UnsendableMedia
 from openclaw_sms.messaging.event_delivery import AlreadySent
 from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.idempotency import KeyInvalid, KeyReused
@@ -33,6 +34,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (NoAccount, status.HTTP_404_NOT_FOUND, "account"),
     (NothingToSend, status.HTTP_400_BAD_REQUEST, "text"),
     (TooLong, status.HTTP_400_BAD_REQUEST, "text"),
+    (UnsendableMedia, status.HTTP_400_BAD_REQUEST, "media"),
     (InvalidNumber, status.HTTP_400_BAD_REQUEST, "to"),
     (InvalidCursor, status.HTTP_400_BAD_REQUEST, "cursor"),
     (KeyInvalid, status.HTTP_400_BAD_REQUEST, ""),
@@ -42,6 +44,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (SenderError, status.HTTP_409_CONFLICT, "number"),
     (PairingError, status.HTTP_409_CONFLICT, "code"),
     (AlreadyDecided, status.HTTP_409_CONFLICT, ""),
+    (Erased, status.HTTP_409_CONFLICT, ""),
     (AlreadySent, status.HTTP_409_CONFLICT, ""),
     (ConfigurationError, status.HTTP_409_CONFLICT, ""),
     (InsecureApiBase, status.HTTP_409_CONFLICT, ""),

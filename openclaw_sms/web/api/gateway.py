@@ -85,5 +85,5 @@ def _facts(account: Account) -> Json:
         "policy": account.dm_policy.value,
         "fromNumber": account.from_number,
         "defaultTo": account.default_to,
-        "unavailable": str(getattr(account, "unavailable", "")),
+        "unavailable": account.unavailable,
     }

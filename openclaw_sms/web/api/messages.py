@@ -52,6 +52,7 @@ class MessagesView(ApiView):
             account_id=asked.get("account"),
             in_reply_to=asked.get("inReplyTo", ""),
             plain=asked["plain"],
+            media=tuple(asked.get("media", ())),
             account_pk=self.token.account_id,
         )
         now = timezone.now()

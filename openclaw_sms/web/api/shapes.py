@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from openclaw_sms.messaging import outbox, wire
+from openclaw_sms.messaging.enclosures import LONGEST_ADDRESS, MOST_FILES
 from openclaw_sms.models import (
     Delivery,
     EventState,
@@ -80,7 +81,10 @@ class EventPage(Page):
 
 class SendRequest(Strict):
     text = serializers.CharField(
-        max_length=outbox.LONGEST_TEXT, trim_whitespace=False, help_text="markdown; it is made plain text"
+        max_length=outbox.LONGEST_TEXT,
+        trim_whitespace=False,
+        help_text="markdown; it is made plain text. Empty only beside media",
+        allow_blank=True,
     )
     to = serializers.CharField(
         max_length=LONGEST_NUMBER,
@@ -93,7 +97,10 @@ class SendRequest(Strict):
     )
     plain = serializers.BooleanField(default=False, help_text="send the text as it is, markdown and all")
     media = serializers.ListField(
-        child=serializers.URLField(), max_length=0, required=False, help_text="reserved for attachments"
+        child=serializers.CharField(max_length=LONGEST_ADDRESS),
+        max_length=MOST_FILES,
+        required=False,
+        help_text="public https addresses of files to go along; Twilio fetches them",
     )
 
 

@@ -69,6 +69,12 @@ class TestSends:
         assert send(program("send"), account="second").status == 202
         assert OutboundMessage.objects.get().conversation.sender == DAVE
 
+    def test_with_pictures_by_their_addresses(self, program: Enter, alice: str) -> None:
+        cat = "https://example.com/cat.jpg"
+        assert send(program("send"), "", to=alice, media=[cat]).status == 202
+        part = OutboundPart.objects.get()
+        assert (part.body, [item.url for item in part.media.all()]) == ("", [cat])
+
     def test_as_it_is_when_that_is_asked_for(self, program: Enter, alice: str) -> None:
         assert send(program("send", "read"), "**2*3**", to=alice, plain=True).body["text"] == "**2*3**"
 
@@ -102,11 +108,13 @@ class TestRefuses:
         ("body", "status", "code", "field"),
         [
             ({}, 400, "invalid", "text"),
-            ({"text": ""}, 400, "invalid", "text"),
             ({"text": "x" * 40_001}, 400, "invalid", "text"),
             ({"text": "a\x00b"}, 400, "invalid", "text"),
             ({"text": "hi", "acount": "second"}, 400, "invalid", "acount"),
-            ({"text": "hi", "media": ["https://example.com/cat.jpg"]}, 400, "invalid", "media"),
+            ({"text": "hi", "media": ["https://example.com/1.jpg"] * 11}, 400, "invalid", "media"),
+            ({"text": "hi", "to": cast.ALICE, "media": ["/etc/passwd"]}, 400, "unsendable_media", "media"),
+            ({"text": "hi", "to": cast.ALICE, "media": ["https://10.0.0.1/1.jpg"]}, 400, "unsendable_media", "media"),
+            ({"text": "", "to": cast.ALICE}, 400, "nothing_to_send", "text"),
             ({"text": "hi", "to": "12345"}, 400, "no_country_code", "to"),
             ({"text": " \n ", "to": cast.ALICE}, 400, "nothing_to_send", "text"),
             ({"text": "hi"}, 409, "no_recipient", "to"),

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
-from openclaw_sms.models import AllowedSender, AuditEvent, OutboundMessage, PairingRequest, SenderSource
+from openclaw_sms.models import AllowedSender, AuditEvent, OutboundMessage, PairingRequest
 from tests.support import cast
 from tests.web.api.conftest import Enter
 
@@ -87,7 +88,8 @@ class TestAllowedSenders:
         assert program("pair").post("allowed-senders", {"number": number}).status == 400
         assert AllowedSender.objects.count() == 0
 
-    def test_of_configuration_are_left_to_it(self, program: Enter, account: Account) -> None:
-        row = AllowedSender.objects.create(account_id=account.pk, number=cast.BOB, source=SenderSource.CONFIG)
-        told = program("admin").delete(f"allowed-senders/{row.pk}")
-        assert (told.status, told.error["code"]) == (409, "set_by_configuration")
+    def test_may_talk_from_then_on(self, program: Enter, account: Account) -> None:
+        program("pair").post("allowed-senders", {"number": cast.BOB})
+        known = accounts.load().by_pk(account.pk)
+        assert known is not None
+        assert cast.BOB in known.allow_from

@@ -65,13 +65,16 @@ function askAgain(milliseconds) {
   timer = setTimeout(ask, milliseconds);
 }
 
-async function send(body) {
-  const phone = shown;
+async function send(body, files) {
+  const form = new FormData();
+  form.append("phone", shown);
+  form.append("body", body);
+  for (const file of files) form.append("media", file);
   say("");
   const response = await fetch(messagesUrl, {
     method: "POST",
     headers: { "X-CSRFToken": csrfToken() },
-    body: new URLSearchParams({ phone, body }),
+    body: form,
   });
   const answer = await response.json().catch(() => ({ error: "This page is out of date: reload it." }));
   if (answer.error) throw new Error(answer.error);
@@ -151,11 +154,36 @@ function draw(text) {
   const measure = `${text.segments} ${text.segments === 1 ? "segment" : "segments"}`;
   item.classList.toggle("refused", Boolean(fate.refused) || text.status === "none");
   item.classList.toggle("delivered", text.status === "delivered");
+  drawFiles(item.querySelector(".pictures"), text.media);
   item.querySelector(".segments").textContent = `${measure} · ${text.encoding}`;
   item.querySelector(".fate").textContent = fate.mark;
   item.querySelector(".fate").setAttribute("aria-label", fate.words);
   item.querySelector(".fate").title = fate.words;
   if (atEnd || text.outgoing) scrollToEnd();
+}
+
+// Drawn anew only when something changed, so that a picture does not flicker with every tick.
+function drawFiles(box, media) {
+  const state = JSON.stringify(media);
+  if (box.dataset.state === state) return;
+  box.dataset.state = state;
+  box.hidden = !media.length;
+  box.replaceChildren(...media.map(fileOf));
+}
+
+function fileOf(file) {
+  if (file.url && file.picture) {
+    const picture = document.createElement("img");
+    Object.assign(picture, { src: file.url, alt: "Picture" });
+    picture.addEventListener("load", () => atEnd && scrollToEnd());
+    return picture;
+  }
+  const link = document.createElement(file.url ? "a" : "span");
+  link.className = "file";
+  if (file.url) link.href = file.url;
+  link.textContent = file.url ? file.name : file.elsewhere || "…";
+  if (file.elsewhere) link.title = "The sandbox fetches nothing from other machines.";
+  return link;
 }
 
 function scrollToEnd() {
@@ -168,6 +196,7 @@ function place(text) {
   item.dataset.id = text.id;
   item.classList.add(text.outgoing ? "outgoing" : "incoming");
   item.querySelector(".bubble").textContent = text.body;
+  item.querySelector(".bubble").hidden = !text.body.trim();
   item.querySelector("time").dateTime = text.at;
   item.querySelector("time").textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   item.querySelector("time").title = at.toLocaleString();
@@ -198,7 +227,7 @@ function refreshContact(contact) {
   const isShown = number === shown;
   contact.toggleAttribute("aria-current", isShown);
   if (isShown) contact.setAttribute("aria-current", "true");
-  if (latest) contact.querySelector(".last").textContent = `${latest.outgoing ? "You: " : ""}${latest.body}`;
+  if (latest) contact.querySelector(".last").textContent = `${latest.outgoing ? "You: " : ""}${latest.body.trim() || "Picture"}`;
   contact.querySelector(".dot").hidden = isShown || (newestReceived(number)?.id ?? 0) <= (seen[number] ?? 0);
 }
 
@@ -232,7 +261,43 @@ function fitBody() {
   body.style.height = `${body.scrollHeight}px`;
 }
 
+// --- What is attached to the next text
+
+let attached = []; // files
+
+function attach(files) {
+  attached = [...attached, ...files].slice(0, 10);
+  drawAttached();
+}
+
+function drawAttached() {
+  byId("attached").querySelectorAll("img").forEach((image) => URL.revokeObjectURL(image.src));
+  byId("attached").replaceChildren(...attached.map(attachedItem));
+  byId("attached").hidden = !attached.length;
+  byId("body").placeholder = attached.length ? "Add words, or send" : "Text message";
+}
+
+function attachedItem(file) {
+  const item = byId("new-attached").content.firstElementChild.cloneNode(true);
+  const picture = file.type.startsWith("image/");
+  item.querySelector("img").hidden = !picture;
+  if (picture) item.querySelector("img").src = URL.createObjectURL(file);
+  item.querySelector(".file-name").textContent = picture ? "" : file.name;
+  item.querySelector("button").setAttribute("aria-label", `Remove ${file.name}`);
+  item.querySelector("button").addEventListener("click", () => {
+    attached = attached.filter((other) => other !== file);
+    drawAttached();
+  });
+  return item;
+}
+
 // --- Hands on the phone
+
+byId("files").addEventListener("change", (event) => {
+  attach(event.target.files);
+  event.target.value = "";
+  byId("body").focus();
+});
 
 byId("phones").addEventListener("click", (event) => {
   const contact = event.target.closest(".contact");
@@ -252,13 +317,17 @@ byId("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = byId("body");
   const typed = body.value;
-  if (!typed.trim()) return;
+  const files = attached;
+  if (!typed.trim() && !files.length) return;
   body.value = "";
+  attached = [];
+  drawAttached();
   fitBody();
   try {
-    await send(typed);
+    await send(typed, files);
   } catch (refusal) {
     if (!body.value) body.value = typed;
+    attach(files);
     fitBody();
     say(refusal instanceof TypeError ? OUT_OF_REACH : refusal.message);
   }
