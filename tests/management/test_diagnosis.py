@@ -435,7 +435,9 @@ class TestDoctor:
         self, healthy: PretendTwilio, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SMS_WEBHOOK_PATH", "/elsewhere")
-        assert "openclaw_sms.W008" in problems()
+        status, said = diagnosis()
+        assert status == 0
+        assert "W008" in said
 
     def test_has_nothing_to_say_of_keys_that_are_only_advised(
         self, healthy: PretendTwilio, settings: Settings
