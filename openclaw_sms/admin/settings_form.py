@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from django.utils.safestring import mark_safe
 
-from openclaw_sms.admin import setting_fields, setting_rules
+from openclaw_sms.admin import setting_fields
 from openclaw_sms.admin.components import RowForm
 from openclaw_sms.admin.setting_fields import UNSAID
+from openclaw_sms.config import entry
 from openclaw_sms.config.accounts import LARGEST_TEXT_CHUNK
 from openclaw_sms.config.credentials import KEYS
 from openclaw_sms.config.secrets.reference import DEFAULT_PROVIDER, parse
@@ -168,7 +169,7 @@ class SettingsForm(RowForm[Level]):
             self.cleaned_data[name] = getattr(self.instance, name)
             return
         try:
-            self.cleaned_data[name] = setting_rules.fit(name, self.cleaned_data[name])
+            self.cleaned_data[name] = entry.fit(name, self.cleaned_data[name])
         except ConfigurationError as error:
             self.add_error(name, str(error))
 
@@ -178,7 +179,7 @@ class SettingsForm(RowForm[Level]):
             self.add_error(f"new_{name}", "Either enter a new secret or remove the stored one, not both.")
             return
         try:
-            setting_rules.fit(name, entered)
+            entry.fit(name, entered)
         except ConfigurationError as error:
             self.add_error(f"new_{name}", str(error))
 

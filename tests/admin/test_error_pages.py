@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from twilio.request_validator import RequestValidator
 
-from openclaw_sms.admin import connection_test, setting_rules
-from openclaw_sms.config import accounts
+from openclaw_sms.admin import connection_test
+from openclaw_sms.config import accounts, entry
 from openclaw_sms.config.secrets import resolver
 from openclaw_sms.config.secrets.environment import EnvProvider
 from openclaw_sms.config.secrets.reference import SecretRef, Source
@@ -68,7 +68,7 @@ def broken_page(client: Client, address: str, data: dict[str, str] | None = None
 
 
 def test_not_while_a_form_is_read(console: Client, row: SmsAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setting_rules, "fit", breaks)
+    monkeypatch.setattr(entry, "fit", breaks)
     page = reverse("admin:openclaw_sms_smsaccount_change", args=[row.pk])
     is_clean(broken_page(console, page, {"new_auth_token": FRESH, "name": "x"}))
 

@@ -7,6 +7,7 @@ comes from TWILIO_AUTH_TOKEN or standard input.
 import getpass
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,10 +32,10 @@ Check = Callable[[str], Any]
 # Certainly wrong: such an account would never send or receive.
 HOPELESS = frozenset({Code.CREDENTIALS_REFUSED, WebhookStatus.NUMBER_NOT_FOUND, WebhookStatus.SERVICE_MISSING})
 OPTIONAL: Mapping[str, Check] = {
-    "default_to": lambda raw: entry.number(raw, "Default recipient"),
-    "dm_policy": entry.dm_policy,
+    "default_to": partial(entry.fit, "default_to"),
+    "dm_policy": partial(entry.needed, "dm_policy"),
     "allow_from": entry.allow_from,
-    "name": lambda raw: raw.strip()[:100],
+    "name": partial(entry.fit, "name"),
 }
 
 
@@ -81,21 +82,26 @@ def _refuse_sandbox() -> None:
 def _values(stdout: OutputWrapper, options: Mapping[str, Any], *, asks: bool) -> dict[str, Any]:
     """The settings to store, by column. Raises `ConfigurationError` or `CommandError`: what is missing or wrong."""
     ask = _Asker(stdout, options, asks=asks)
-    values: dict[str, Any] = {"account_sid": ask("account_sid", "Account SID (AC…)", entry.account_sid)}
+    values: dict[str, Any] = {
+        "account_sid": ask("account_sid", "Account SID (AC…)", partial(entry.needed, "account_sid"))
+    }
     values["auth_token"] = _token(options, asks=asks)
     if not (asks or options["from_number"] or options["messaging_service_sid"]):
         raise CommandError("Give --from-number or --messaging-service-sid, or run the command on a terminal.")
     from_number = ask(
-        "from_number", "Your Twilio number (+1…; empty for a Messaging Service)", _optional_number, needed=False
+        "from_number",
+        "Your Twilio number (+1…; empty for a Messaging Service)",
+        partial(entry.fit, "from_number"),
+        needed=False,
     )
     if from_number:
         values["from_number"] = from_number
     if options["messaging_service_sid"] or not from_number:
         values["messaging_service_sid"] = ask(
-            "messaging_service_sid", "Messaging Service SID (MG…)", entry.messaging_service_sid
+            "messaging_service_sid", "Messaging Service SID (MG…)", partial(entry.needed, "messaging_service_sid")
         )
     values["public_webhook_url"] = ask(
-        "public_webhook_url", "Public URL of the webhook (https://…)", entry.public_webhook_url
+        "public_webhook_url", "Public URL of the webhook (https://…)", partial(entry.needed, "public_webhook_url")
     )
     values["webhook_path"] = _path(options, values["public_webhook_url"])
     given = {name: check(options[name]) for name, check in OPTIONAL.items() if options[name] is not None}
@@ -126,26 +132,22 @@ class _Asker:
                 raise CommandError("Stopped; nothing is stored.") from None
 
 
-def _optional_number(raw: str) -> str:
-    return entry.number(raw, "From number") if raw.strip() else ""
-
-
-def _token(options: Mapping[str, Any], *, asks: bool) -> str:
+def _token(options: Mapping[str, Any], *, asks: bool) -> Any:
     if options["token_stdin"]:
-        return entry.auth_token(sys.stdin.readline())
+        return entry.needed("auth_token", sys.stdin.readline())
     if told := account_environment(accounts.default_region()).auth_token:
-        return entry.auth_token(told)
+        return entry.needed("auth_token", told)
     if not asks:
         raise CommandError("Give the auth token in TWILIO_AUTH_TOKEN, or on standard input with --token-stdin.")
-    return entry.auth_token(getpass.getpass("Auth token (not shown): "))
+    return entry.needed("auth_token", getpass.getpass("Auth token (not shown): "))
 
 
 def _path(options: Mapping[str, Any], url: str) -> str:
     """Where to listen: as given, else the public URL's own path where that can be one."""
     if options["webhook_path"] is not None:
-        return entry.webhook_path(options["webhook_path"])
+        return str(entry.needed("webhook_path", options["webhook_path"]))
     try:
-        return entry.webhook_path(urlsplit(url).path)
+        return str(entry.needed("webhook_path", urlsplit(url).path))
     except ConfigurationError:
         return DEFAULT_WEBHOOK_PATH
 
