@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 BIN := .venv/bin
+# A file of tests stays together: its tests share what they start.
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: help run install dev test faults soak lint check screenshots clean
 
@@ -31,8 +33,9 @@ dev: .venv/installed-dev
 
 # The whole suite on SQLite, then everything that touches tables once more on PostgreSQL.
 test: dev
-	$(BIN)/python -m pytest
-	$(BIN)/python -m tests.support.on_postgres tests/access tests/admin tests/config tests/management tests/messaging tests/models tests/web
+	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m tests.support.on_postgres $(PARALLEL) tests/access tests/admin tests/config tests/diagnostics \
+		tests/management tests/messaging tests/models tests/web
 
 # The full programme of the fault suite; `make test` runs the part of it that fits.
 faults: dev

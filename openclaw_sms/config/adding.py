@@ -17,10 +17,15 @@ class NotAdded(ConfigurationError):
 
 def drafted(account_id: str, values: Mapping[str, Any]) -> Account:
     """The account as it would be, for a test before it is stored. It has no row."""
-    known = {name: value for name, value in values.items() if name not in ("allow_from", "dm_policy")}
+    known = {name: value for name, value in values.items() if name not in ("allow_from", "dm_policy", "webhook_path")}
     policy = DmPolicy(values.get("dm_policy") or DmPolicy.PAIRING)
     return Account(
-        pk=0, id=account_id, dm_policy=policy, allow_from=frozenset(values.get("allow_from") or ()), **known
+        pk=0,
+        id=account_id,
+        dm_policy=policy,
+        allow_from=frozenset(values.get("allow_from") or ()),
+        webhook_path=accounts.normalise_path(values.get("webhook_path") or ""),
+        **known,
     )
 
 
@@ -33,7 +38,7 @@ def refuse_conflicts(account_id: str, values: Mapping[str, Any]) -> None:
             f"Account {account_id} is set up already: change it with `manage.py config patch` or in the console, "
             "or choose another --account."
         )
-    path = values.get("webhook_path") or accounts.DEFAULT_WEBHOOK_PATH
+    path = accounts.normalise_path(values.get("webhook_path") or "")
     owner = next(
         (each.id for each in known.by_id.values() if each.webhook_path == path and each.id != account_id), ""
     )

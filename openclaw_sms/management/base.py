@@ -8,8 +8,9 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from openclaw_sms.access.audit import Actor
 from openclaw_sms.access.pairing import PairingError
@@ -47,6 +48,7 @@ class GatewayCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         try:
+            begin_new_database()
             with nullcontext() if self.logs else quiet():
                 self.run_command(**options)
         except REFUSALS as error:
@@ -60,6 +62,15 @@ class GatewayCommand(BaseCommand):
 
     def run_command(self, **options: Any) -> None:
         raise NotImplementedError
+
+
+def begin_new_database() -> None:
+    """Make the tables of a database that has none yet: the first command may be any, `config patch` above all.
+
+    One that is merely behind is left to the gateway's start, or to `manage.py migrate`.
+    """
+    if not connection.introspection.table_names():
+        call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
 
 
 def port_number(word: str) -> int:

@@ -123,7 +123,7 @@ def report(part: OutboundPart, *, status: str, error_code: int = 0) -> None:
 
 def _latest_code(part: OutboundPart, known: int | None, reported: int) -> int | None:
     """The error code with the latest carrier date among all reports, whatever order they came in."""
-    dated = DeliveryEvent.objects.filter(part_id=part.pk, sid=part.sid, error_code__gt=0)
+    dated = DeliveryEvent.objects.filter(part_id=part.pk, sid=part.sid, error_code__gt=0, status__in=REPORTABLE)
     latest = max(dated.values_list("done_date", "error_code"), default=("", 0))
     return max(latest, ("", known or 0), ("", reported))[1] or None
 

@@ -208,10 +208,6 @@ def _sentence_of(circuit: Circuit) -> str:
 def _post_in_its_place(part: OutboundPart, lease: Lease, account: Account, *, now: datetime) -> Progress:
     """Mark and post the part when its place in the number's pace has come; else book one and wait for it."""
     twilio = carrier(account)
-    try:
-        outgoing = _outgoing(part, account)
-    except hosting.CannotServe:
-        return part_moves.stop(part, lease, PartState.FAILED, Reason.MEDIA_UNSERVED, now=now)
     with transaction.atomic():
         lease.confirm(now)
         place = pace.place(account, segments=part.segments, booked=part.slot_at, now=now)
@@ -227,6 +223,10 @@ def _post_in_its_place(part: OutboundPart, lease: Lease, account: Account, *, no
             detail="",
         ):
             return Progress.MOVED
+    try:
+        outgoing = _outgoing(part, account)
+    except hosting.CannotServe:
+        return part_moves.stop(part, lease, PartState.FAILED, Reason.MEDIA_UNSERVED, now=now)
     if timezone.now() - now > MARKER_IS_STALE_AFTER:
         # This process stood still (a suspended machine): another worker may by now have asked Twilio and sent it.
         raise LeaseLost

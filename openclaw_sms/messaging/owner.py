@@ -53,6 +53,6 @@ def _keep(account: Account, key: str, way: NoticeWay, **notice: str) -> bool:
         account_id=account.pk, key=key, way=way, defaults={"at": timezone.now(), **notice}
     )
     if first:
-        logger.warning("owner.told account=%s key=%s way=%s", account.id, key, way.value)
+        logger.info("owner.notice account=%s key=%s way=%s", account.id, key, way.value)
         transaction.on_commit(notices.wake)
     return first

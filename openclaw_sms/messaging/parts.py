@@ -28,12 +28,12 @@ def plan(text: str, enclosures: Sequence[Enclosure] = (), *, limit: int, whatsap
     """
     bodies = segments.split(text, limit)
     if not enclosures:
-        return [_part(body, whatsapp=whatsapp) for body in bodies]
+        return [_planned(body, whatsapp=whatsapp) for body in bodies]
     groups = [(each,) for each in enclosures] if whatsapp else [tuple(enclosures)]
     caption = bodies.pop(0) if bodies and _takes_words(groups[0], whatsapp=whatsapp) else ""
-    first = _part(caption, groups[0], whatsapp=whatsapp)
-    others = [_part("", group, whatsapp=whatsapp) for group in groups[1:]]
-    return [first, *others, *(_part(body, whatsapp=whatsapp) for body in bodies)]
+    first = _planned(caption, groups[0], whatsapp=whatsapp)
+    others = [_planned("", group, whatsapp=whatsapp) for group in groups[1:]]
+    return [first, *others, *(_planned(body, whatsapp=whatsapp) for body in bodies)]
 
 
 def _takes_words(group: tuple[Enclosure, ...], *, whatsapp: bool) -> bool:
@@ -42,7 +42,7 @@ def _takes_words(group: tuple[Enclosure, ...], *, whatsapp: bool) -> bool:
     return not any(each.is_card for each in group)
 
 
-def _part(body: str, enclosures: tuple[Enclosure, ...] = (), *, whatsapp: bool) -> Planned:
+def _planned(body: str, enclosures: tuple[Enclosure, ...] = (), *, whatsapp: bool) -> Planned:
     measure = segments.measure(body)
     # WhatsApp charges a message, however long.
     return Planned(body, measure.encoding.value, 1 if whatsapp else measure.segments, enclosures)

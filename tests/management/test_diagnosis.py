@@ -306,7 +306,7 @@ class TestAdd:
         monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
         monkeypatch.setattr("getpass.getpass", lambda prompt: "a-token")
         said = run("channels", "add")
-        assert "it is AC and 32 hexadecimal digits" in said
+        assert "Account SID must be AC and 32 hexadecimal digits" in said
         assert "whole address" in said
         assert "Twilio confirms it" in said
         assert accounts.load().by_id["default"].configured
@@ -318,7 +318,7 @@ class TestAdd:
             (("--from-number", "hello"), "From number"),
             (("--public-webhook-url", "gateway"), "Public webhook URL"),
             (("--webhook-path", "/admin"), "belongs to the gateway"),
-            (("--dm-policy", "all"), "Policy: choose one of"),
+            (("--dm-policy", "all"), "Policy must be one of"),
             (("--dm-policy", "open"), "Policy: open admits anyone only"),
         ],
     )
@@ -435,7 +435,9 @@ class TestDoctor:
         self, healthy: PretendTwilio, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SMS_WEBHOOK_PATH", "/elsewhere")
-        assert "openclaw_sms.W008" in problems()
+        status, said = diagnosis()
+        assert status == 0
+        assert "W008" in said
 
     def test_has_nothing_to_say_of_keys_that_are_only_advised(
         self, healthy: PretendTwilio, settings: Settings

@@ -265,7 +265,7 @@ class TestOneSender:
 
     def test_takes_the_pictures_of_both_sides_along(self, talk: Conversation) -> None:
         received = InboundMessage.objects.filter(sender=cast.ALICE).first()
-        for owner in ({"inbound": received}, {"part": OutboundPart.objects.first()}):
+        for owner in ({"inbound": received}, {"part": OutboundPart.objects.get(conversation=talk)}):
             item = MediaItem.objects.create(
                 state=MediaState.KEPT, position=0, content_type="image/png", size=4, **owner
             )

@@ -102,10 +102,10 @@ class TestWhereCredentialsGo:
             f"https://proxy.example.com{RESOURCE}"
         )
 
-    def test_a_pretend_twilio_stands_in_alone(self) -> None:
+    def test_a_pretend_twilio_stands_in_for_the_real_one(self) -> None:
         source = MediaSource(CREDENTIALS, SID, "http://127.0.0.1:9999/sandbox/twilio")
         assert source.is_own(f"http://127.0.0.1:9999/sandbox/twilio{RESOURCE}")
-        assert not source.is_own(f"https://api.twilio.com{RESOURCE}")
+        assert source.is_own(f"https://api.twilio.com{RESOURCE}")
         assert not source.is_own(f"http://127.0.0.1:9998/sandbox/twilio{RESOURCE}")
 
 
@@ -252,6 +252,11 @@ class TestWhatGoesWrong:
     def test_a_connection_that_breaks_off(self) -> None:
         with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") as base:
             assert why(lambda: fetch(base + RESOURCE, base)) == (media.NO_ANSWER, True)
+
+
+def test_an_address_of_the_real_twilio_is_asked_of_the_pretend_one(twilio: PretendTwilio) -> None:
+    held = twilio.holds(SID, png())
+    assert fetch(held.url.replace(twilio.origin, "https://api.twilio.com"), twilio.origin).data == png()
 
 
 def test_a_fetched_file_shows_neither_bytes_nor_address(twilio: PretendTwilio) -> None:

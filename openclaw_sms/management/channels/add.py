@@ -6,7 +6,8 @@ comes from TWILIO_AUTH_TOKEN or standard input.
 
 import getpass
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,9 +28,15 @@ from openclaw_sms.management.channels.status import probe_lines
 from openclaw_sms.management.reporting import finding_lines
 from openclaw_sms.management.terminal import paint
 
+Check = Callable[[str], Any]
 # Certainly wrong: such an account would never send or receive.
 HOPELESS = frozenset({Code.CREDENTIALS_REFUSED, WebhookStatus.NUMBER_NOT_FOUND, WebhookStatus.SERVICE_MISSING})
-OPTIONAL = ("default_to", "dm_policy", "name")
+OPTIONAL: Mapping[str, Check] = {
+    "default_to": partial(entry.fit, "default_to"),
+    "dm_policy": partial(entry.needed, "dm_policy"),
+    "allow_from": entry.allow_from,
+    "name": partial(entry.fit, "name"),
+}
 
 
 def register(actions: Any) -> None:
@@ -75,21 +82,29 @@ def _refuse_sandbox() -> None:
 def _values(stdout: OutputWrapper, options: Mapping[str, Any], *, asks: bool) -> dict[str, Any]:
     """The settings to store, by column. Raises `ConfigurationError` or `CommandError`: what is missing or wrong."""
     ask = _Asker(stdout, options, asks=asks)
-    values: dict[str, Any] = {"account_sid": ask("account_sid", "Account SID (AC…)")}
+    values: dict[str, Any] = {
+        "account_sid": ask("account_sid", "Account SID (AC…)", partial(entry.needed, "account_sid"))
+    }
     values["auth_token"] = _token(options, asks=asks)
     if not (asks or options["from_number"] or options["messaging_service_sid"]):
         raise CommandError("Give --from-number or --messaging-service-sid, or run the command on a terminal.")
-    from_number = ask("from_number", "Your Twilio number (+1…; empty for a Messaging Service)", needed=False)
+    from_number = ask(
+        "from_number",
+        "Your Twilio number (+1…; empty for a Messaging Service)",
+        partial(entry.fit, "from_number"),
+        needed=False,
+    )
     if from_number:
         values["from_number"] = from_number
     if options["messaging_service_sid"] or not from_number:
-        values["messaging_service_sid"] = ask("messaging_service_sid", "Messaging Service SID (MG…)")
-    values["public_webhook_url"] = ask("public_webhook_url", "Public URL of the webhook (https://…)")
+        values["messaging_service_sid"] = ask(
+            "messaging_service_sid", "Messaging Service SID (MG…)", partial(entry.needed, "messaging_service_sid")
+        )
+    values["public_webhook_url"] = ask(
+        "public_webhook_url", "Public URL of the webhook (https://…)", partial(entry.needed, "public_webhook_url")
+    )
     values["webhook_path"] = _path(options, values["public_webhook_url"])
-    given = {name: entry.fit(name, options[name].strip()) for name in OPTIONAL if options[name] is not None}
-    if options["allow_from"] is not None:
-        words = [word.strip() for word in options["allow_from"].split(",")]
-        given["allow_from"] = entry.fit("allow_from", [word for word in words if word])
+    given = {name: check(options[name]) for name, check in OPTIONAL.items() if options[name] is not None}
     return {**values, **given}
 
 
@@ -101,45 +116,38 @@ class _Asker:
         self._options = options
         self._asks = asks
 
-    def __call__(self, name: str, words: str, *, needed: bool = True) -> Any:
+    def __call__(self, name: str, words: str, check: Check, *, needed: bool = True) -> Any:
         if self._options[name] is not None:
-            return entry.fit(name, self._options[name].strip())
+            return check(self._options[name])
         if not self._asks:
             if needed:
                 raise CommandError(f"Give --{name.replace('_', '-')}, or run the command on a terminal.")
             return ""
         while True:
             try:
-                entered = entry.fit(name, input(f"{words}: ").strip())
+                return check(input(f"{words}: "))
             except ConfigurationError as error:
                 self._stdout.write(str(error))
-                continue
             except EOFError:
                 raise CommandError("Stopped; nothing is stored.") from None
-            if entered or not needed:
-                return entered
 
 
-def _token(options: Mapping[str, Any], *, asks: bool) -> str:
+def _token(options: Mapping[str, Any], *, asks: bool) -> Any:
     if options["token_stdin"]:
-        token = sys.stdin.readline()
-    elif told := account_environment(accounts.default_region()).auth_token:
-        token = told
-    elif asks:
-        token = getpass.getpass("Auth token (not shown): ")
-    else:
-        token = ""
-    if not token.strip():
+        return entry.needed("auth_token", sys.stdin.readline())
+    if told := account_environment(accounts.default_region()).auth_token:
+        return entry.needed("auth_token", told)
+    if not asks:
         raise CommandError("Give the auth token in TWILIO_AUTH_TOKEN, or on standard input with --token-stdin.")
-    return str(entry.fit("auth_token", token.strip()))
+    return entry.needed("auth_token", getpass.getpass("Auth token (not shown): "))
 
 
 def _path(options: Mapping[str, Any], url: str) -> str:
     """Where to listen: as given, else the public URL's own path where that can be one."""
     if options["webhook_path"] is not None:
-        return str(entry.fit("webhook_path", options["webhook_path"]))
+        return str(entry.needed("webhook_path", options["webhook_path"]))
     try:
-        return str(entry.fit("webhook_path", urlsplit(url).path)) or DEFAULT_WEBHOOK_PATH
+        return str(entry.needed("webhook_path", urlsplit(url).path))
     except ConfigurationError:
         return DEFAULT_WEBHOOK_PATH
 
