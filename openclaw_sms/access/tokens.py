@@ -114,10 +114,11 @@ def count(token: ApiToken, *, now: datetime) -> timedelta | None:
     rows = ApiToken.objects.filter(pk=token.pk)
     began = Q(window_began_at__gt=now - WINDOW)
     spent = rows.filter(began, window_requests__lt=settings.SMS_API_PER_MINUTE)
-    if spent.update(window_requests=F("window_requests") + 1, last_used_at=now):
-        return None
-    if rows.exclude(began).update(window_began_at=now, window_requests=1, last_used_at=now):
-        return None
+    for _ in range(2):  # of the first requests of a window, those that come second find it begun
+        if spent.update(window_requests=F("window_requests") + 1, last_used_at=now):
+            return None
+        if rows.exclude(began).update(window_began_at=now, window_requests=1, last_used_at=now):
+            return None
     since = rows.values_list("window_began_at", flat=True).first() or now
     return max(since + WINDOW - now, timedelta(seconds=1))
 
