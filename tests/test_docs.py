@@ -134,3 +134,12 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_decision_has_a_number_of_its_own_and_is_listed_in_order() -> None:
+    folder = ROOT / "docs" / "decisions"
+    names = sorted(path.name for path in folder.glob("0*.md"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    listed = re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    titles = [(folder / name).read_text().splitlines()[0] for name in names]
+    assert [(name, f"# {number} {title}") for number, name, title in listed] == list(zip(names, titles, strict=True))

@@ -93,20 +93,25 @@ def _say(
 ) -> bool:
     said = {"source": source, "sid": sid, "reason": reason, "actor": actor.name}
     with transaction.atomic():
-        if not _write(account_pk, number, out=out, changed_at=at, **said):
+        if not _write(account_pk, number, out=out, at=at, **said):
             return False
         detail = {name: word for name, word in said.items() if word and name != "actor"}
         audit.record(RECORDED if out else LIFTED, actor=actor, at=at, account_id=account_pk, subject=number, **detail)
     return True
 
 
-def _write(account_pk: int, number: str, *, out: bool, changed_at: datetime, **said: str) -> bool:
-    """Whether the row now says so because of this call."""
+def _write(account_pk: int, number: str, *, out: bool, at: datetime, **said: str) -> bool:
+    """Whether the row now says so because of this call. A word that changes nothing still counts as the last one."""
     if out:
         _, new = OptOut.objects.get_or_create(
-            account_id=account_pk, number=number, defaults={"out": True, "changed_at": changed_at, **said}
+            account_id=account_pk,
+            number=number,
+            defaults={"out": True, "changed_at": at, "last_word_at": at, **said},
         )
         if new:
             return True
-    older = OptOut.objects.filter(account_id=account_pk, number=number, out=not out, changed_at__lte=changed_at)
-    return bool(older.update(out=out, changed_at=changed_at, **said))
+    known = OptOut.objects.filter(account_id=account_pk, number=number, last_word_at__lte=at)
+    if known.filter(out=not out).update(out=out, changed_at=at, last_word_at=at, **said):
+        return True
+    known.update(last_word_at=at)
+    return False

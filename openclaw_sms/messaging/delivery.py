@@ -122,8 +122,12 @@ def report(part: OutboundPart, *, status: str, error_code: int = 0) -> None:
 
 
 def _latest_code(part: OutboundPart, known: int | None, reported: int) -> int | None:
-    """The error code with the latest carrier date among all reports, whatever order they came in."""
-    dated = DeliveryEvent.objects.filter(part_id=part.pk, sid=part.sid, error_code__gt=0, status__in=REPORTABLE)
+    """The error code with the latest carrier date among all reports, whatever order they came in.
+
+    A report whose state is no word of Twilio's says nothing of the part, its code neither.
+    """
+    said = DeliveryEvent.objects.filter(part_id=part.pk, sid=part.sid, status__in=REPORTABLE)
+    dated = said.filter(error_code__gt=0)
     latest = max(dated.values_list("done_date", "error_code"), default=("", 0))
     return max(latest, ("", known or 0), ("", reported))[1] or None
 

@@ -15,10 +15,12 @@ from openclaw_sms.models import (
     PairingRequest,
     SmsAccount,
 )
+from openclaw_sms.text.phone import addresses_of, number_of
 
 
-def of(account_pk: int, number: str) -> dict[str, Any]:
-    """JSON-ready, times in ISO 8601. Raises `NothingStored`."""
+def of(account_pk: int, address: str) -> dict[str, Any]:
+    """By text and on WhatsApp. JSON-ready, times in ISO 8601. Raises `NothingStored`."""
+    number = number_of(address)
     known = {
         "texts_received": list(_received(account_pk, number)),
         "texts_sent": list(_sent(account_pk, number)),
@@ -34,7 +36,7 @@ def of(account_pk: int, number: str) -> dict[str, Any]:
 
 
 def _received(account_pk: int, number: str) -> Iterator[dict[str, Any]]:
-    texts = InboundMessage.objects.filter(account_id=account_pk, sender=number).order_by("id")
+    texts = InboundMessage.objects.filter(account_id=account_pk, sender__in=addresses_of(number)).order_by("id")
     for text in texts.iterator():
         yield {
             "sid": text.sid,
@@ -48,9 +50,9 @@ def _received(account_pk: int, number: str) -> Iterator[dict[str, Any]]:
 
 
 def _sent(account_pk: int, number: str) -> Iterator[dict[str, Any]]:
-    conversation = Conversation.objects.filter(account_id=account_pk, sender=number).first()
-    messages = OutboundMessage.objects.filter(conversation=conversation) if conversation else None
-    for message in messages.prefetch_related("parts__events").order_by("id") if messages is not None else ():
+    talks = Conversation.objects.filter(account_id=account_pk, sender__in=addresses_of(number))
+    messages = OutboundMessage.objects.filter(conversation__in=talks)
+    for message in messages.prefetch_related("parts__events").order_by("id"):
         yield {
             "created_at": message.created_at.isoformat(),
             "kind": message.kind,
@@ -76,7 +78,8 @@ def _sent(account_pk: int, number: str) -> Iterator[dict[str, Any]]:
 
 
 def _requests(account_pk: int, number: str) -> Iterator[dict[str, Any]]:
-    for request in PairingRequest.objects.filter(account_id=account_pk, sender=number).order_by("id"):
+    requests = PairingRequest.objects.filter(account_id=account_pk, sender__in=addresses_of(number))
+    for request in requests.order_by("id"):
         yield {
             "code": request.code,
             "state": request.state,
@@ -97,5 +100,5 @@ def _opt_out(account_pk: int, number: str) -> dict[str, str] | None:
 
 
 def _history(account_pk: int, number: str) -> Iterator[dict[str, Any]]:
-    for event in AuditEvent.objects.filter(account_id=account_pk, subject=number).order_by("id"):
+    for event in AuditEvent.objects.filter(account_id=account_pk, subject__in=addresses_of(number)).order_by("id"):
         yield {"at": event.at.isoformat(), "actor": event.actor, "action": event.action, "detail": event.detail}

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from openclaw_sms.access import audit
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.messaging import events, lease, media
+from openclaw_sms.messaging import events, lease, media, pairing_notice
 from openclaw_sms.messaging.lease import Lane
 from openclaw_sms.models import (
     UNSENT,
@@ -24,14 +24,19 @@ from openclaw_sms.models import (
     Conversation,
     InboundMessage,
     InboundState,
+    NoticeState,
+    NoticeWay,
     OptOut,
+    OutboundKind,
     OutboundMessage,
     OutboundPart,
+    OwnerNotice,
     PairingRequest,
     PairingState,
     PartState,
     Reason,
 )
+from openclaw_sms.text.phone import addresses_of, number_of
 
 # In place of a number that was erased, so that its rows stay together.
 ERASED_SENDER = "erased:"
@@ -90,68 +95,93 @@ def older_than(before: datetime, *, now: datetime) -> Erased:
     return _erase(received, sent, now) if received or sent else Erased()
 
 
-def sender(account_pk: int, number: str, *, actor: Actor, now: datetime) -> Erased:
-    """Erase all that is stored of one sender, the number too, except that it opted out.
+def sender(account_pk: int, address: str, *, actor: Actor, now: datetime) -> Erased:
+    """Erase all that is stored of one sender, by text and on WhatsApp, the number too, except that it opted out.
 
     An approval goes with it: who texts again is a stranger. A number that configuration lists stays listed. Raises
     `StillBusy` or `NothingStored`; then nothing was erased.
     """
+    talks = Conversation.objects.filter(account_id=account_pk, sender__in=addresses_of(address))
     with ExitStack() as holding:
-        conversation = Conversation.objects.filter(account_id=account_pk, sender=number).first()
-        for lane in Lane if conversation else ():
-            if holding.enter_context(lease.held(conversation.pk, lane)) is None:  # type: ignore[union-attr]
-                raise StillBusy
+        for talk in talks.order_by("id"):
+            for lane in Lane:
+                if holding.enter_context(lease.held(talk.pk, lane)) is None:
+                    raise StillBusy
         with transaction.atomic():
-            return _erase_sender(account_pk, number, conversation, actor, now)
+            return _erase_sender(account_pk, address, actor, now)
 
 
-def is_known(account_pk: int, number: str) -> bool:
+def is_known(account_pk: int, address: str) -> bool:
     """Whether there is anything to erase."""
-    texted = InboundMessage.objects.filter(account_id=account_pk, sender=number)
-    talk = Conversation.objects.filter(account_id=account_pk, sender=number)
-    back = OptOut.objects.filter(account_id=account_pk, number=number, out=False)
-    return any(rows.exists() for rows in (texted, talk, back, *_traces(account_pk, number)))
+    texted = InboundMessage.objects.filter(account_id=account_pk, sender__in=addresses_of(address))
+    talk = Conversation.objects.filter(account_id=account_pk, sender__in=addresses_of(address))
+    back = OptOut.objects.filter(account_id=account_pk, number=number_of(address), out=False)
+    return any(rows.exists() for rows in (texted, talk, back, *_traces(account_pk, address)))
 
 
-def _erase_sender(
-    account_pk: int, number: str, conversation: Conversation | None, actor: Actor, now: datetime
-) -> Erased:
-    texts = InboundMessage.objects.filter(account_id=account_pk, sender=number)
-    messages = (
-        OutboundMessage.objects.filter(conversation=conversation) if conversation else OutboundMessage.objects.none()
-    )
-    if texts.filter(state__in=BUSY).exists() or messages.filter(parts__state__in=UNSENT).exists():
+def _erase_sender(account_pk: int, address: str, actor: Actor, now: datetime) -> Erased:
+    addresses = addresses_of(address)
+    texts = InboundMessage.objects.filter(account_id=account_pk, sender__in=addresses)
+    messages = OutboundMessage.objects.filter(conversation__account_id=account_pk, conversation__sender__in=addresses)
+    about = _about(account_pk, address)
+    on_their_way = (messages | about).filter(parts__state__in=UNSENT)
+    if texts.filter(state__in=BUSY).exists() or on_their_way.exists():
         raise StillBusy
     received, sent = list(texts.values_list("pk", flat=True)), list(messages.values_list("pk", flat=True))
-    if not (received or sent) and not is_known(account_pk, number):
+    if not (received or sent) and not is_known(account_pk, address):
         raise NothingStored
     erased = _erase(received, sent, now)
-    _forget_number(account_pk, number, received, conversation)
-    events.erase_of(account_pk, number, now=now)
+    _erase([], list(about.values_list("pk", flat=True)), now)
+    _forget_number(account_pk, address, received)
+    events.erase_of(account_pk, addresses_of(address), now=now)
     audit.record("sender.erased", actor=actor, at=now, account_id=account_pk, texts=erased.received + erased.sent)
     return erased
 
 
-def _traces(account_pk: int, number: str) -> tuple[QuerySet[AllowedSender], QuerySet[PairingRequest]]:
+def _traces(account_pk: int, address: str) -> tuple[QuerySet[AllowedSender], QuerySet[PairingRequest]]:
     """What is stored of a number beside its texts and the opt-out list."""
-    allowed = AllowedSender.objects.filter(account_id=account_pk, number=number)
-    return allowed, PairingRequest.objects.filter(account_id=account_pk, sender=number)
+    allowed = AllowedSender.objects.filter(account_id=account_pk, number=number_of(address))
+    return allowed, PairingRequest.objects.filter(account_id=account_pk, sender__in=addresses_of(address))
 
 
-def _forget_number(account_pk: int, number: str, received: list[int], conversation: Conversation | None) -> None:
+def _notices(account_pk: int, address: str) -> QuerySet[OwnerNotice]:
+    """What the owner was told of a stranger, which names the number."""
+    _, requests = _traces(account_pk, address)
+    keys = [pairing_notice.key_of(pk) for pk in requests.values_list("pk", flat=True)]
+    return OwnerNotice.objects.filter(account_id=account_pk, key__in=keys)
+
+
+def _about(account_pk: int, address: str) -> QuerySet[OutboundMessage]:
+    """The texts that told the owner so."""
+    sentences = list(_notices(account_pk, address).filter(way=NoticeWay.TEXT).values_list("sentence", flat=True))
+    return OutboundMessage.objects.filter(
+        conversation__account_id=account_pk, kind=OutboundKind.OWNER, text__in=sentences
+    )
+
+
+def _forget_number(account_pk: int, address: str, received: list[int]) -> None:
     """Put a name without meaning in the number's place."""
-    alias = f"{ERASED_SENDER}{uuid.uuid4().hex[:16]}"
-    allowed, requests = _traces(account_pk, number)
+    allowed, requests = _traces(account_pk, address)
     allowed.delete()
+    notices = _notices(account_pk, address)
+    notices.filter(state=NoticeState.WAITING).update(state=NoticeState.FAILED)
+    notices.update(sentence=Reason.ERASED.label, body="")
     requests.filter(state=PairingState.PENDING).update(state=PairingState.EXPIRED)
-    requests.update(sender=alias)
-    InboundMessage.objects.filter(pk__in=received).update(sender=alias)
-    AuditEvent.objects.filter(account_id=account_pk, subject=number).update(subject=alias)
-    opt_outs = OptOut.objects.filter(account_id=account_pk, number=number)
+    for each in addresses_of(address):
+        _rename(account_pk, each, f"{ERASED_SENDER}{uuid.uuid4().hex[:16]}", received)
+    opt_outs = OptOut.objects.filter(account_id=account_pk, number=number_of(address))
     opt_outs.filter(out=False).delete()
     opt_outs.update(sid="", reason="")
-    if conversation is not None:
-        Conversation.objects.filter(pk=conversation.pk).update(sender=alias, flag="", flagged_at=None, flag_sid="")
+
+
+def _rename(account_pk: int, address: str, alias: str, received: list[int]) -> None:
+    """Each address to a name of its own, so that conversations stay apart."""
+    PairingRequest.objects.filter(account_id=account_pk, sender=address).update(sender=alias)
+    InboundMessage.objects.filter(pk__in=received, sender=address).update(sender=alias)
+    AuditEvent.objects.filter(account_id=account_pk, subject=address).update(subject=alias)
+    Conversation.objects.filter(account_id=account_pk, sender=address).update(
+        sender=alias, flag="", flagged_at=None, flag_sid=""
+    )
 
 
 def _received() -> QuerySet[InboundMessage]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -78,12 +79,11 @@ def erase_older(before: datetime, *, now: datetime) -> int:
     return _erase(old, now)
 
 
-def erase_of(account_pk: int, number: str, *, now: datetime) -> int:
-    """The same for every event of the account that names `number`, also those that wait: they go out without."""
-    return _erase(
-        OutgoingEvent.objects.filter(account_id=account_pk, payload__contains=json.dumps(number, ensure_ascii=False)),
-        now,
-    )
+def erase_of(account_pk: int, addresses: Iterable[str], *, now: datetime) -> int:
+    """The same for every event of the account that names one of `addresses`. Those that wait go out without."""
+    rows = OutgoingEvent.objects.filter(account_id=account_pk)
+    quoted = [json.dumps(address, ensure_ascii=False) for address in addresses]
+    return sum(_erase(rows.filter(payload__contains=address), now) for address in quoted)
 
 
 def is_on() -> bool:

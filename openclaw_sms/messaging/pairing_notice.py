@@ -20,8 +20,12 @@ logger = logging.getLogger(__name__)
 def asked(account: Account, request: PairingRequest) -> None:
     """A stranger asks to be let in."""
     with _not_fatal(account):
-        key = f"pairing:{request.pk}"
-        owner.tell_once(account, key, "owner_pairing", code=request.code, sender=request.sender)
+        owner.tell_once(account, key_of(request.pk), "owner_pairing", code=request.code, sender=request.sender)
+
+
+def key_of(request_pk: int) -> str:
+    """What a notice about this request is kept under."""
+    return f"pairing:{request_pk}"
 
 
 def cap_has_bitten(account: Account, cap: Reason) -> None:

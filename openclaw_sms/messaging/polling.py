@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from openclaw_sms.config import accounts
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import circuits, delivery, outbox
-from openclaw_sms.models import OutboundPart
+from openclaw_sms.models import Delivery, OutboundPart, ProbeKind
 from openclaw_sms.twilio.errors import TwilioError
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,9 @@ def _claim(part: OutboundPart, now: datetime) -> bool:
 def _can_be_asked(account: Account) -> bool:
     if not (account.enabled and account.configured) or account.unavailable:
         return False
-    return circuits.of(account.pk) is None
+    # A circuit that waits for a report is closed by what is asked for here, where no callback reaches us.
+    circuit = circuits.of(account.pk)
+    return circuit is None or circuit.probe == ProbeKind.REPORT
 
 
 def _ask(account: Account, part: OutboundPart, now: datetime) -> bool:
@@ -67,5 +69,8 @@ def _ask(account: Account, part: OutboundPart, now: datetime) -> bool:
     code = found.error_code or 0
     delivery.follow(account, part, status=found.status, error_code=code, now=now)
     delivery.report(part, status=found.status, error_code=code)
+    if found.status == Delivery.SENT and not code:
+        # Some carriers never report more. What stops an account is reported within seconds, not minutes.
+        circuits.reported_well(account.pk, part.accepted_at or now, now)
     logger.info("part.polled part=%s sid=%s status=%s", part.pk, part.sid, found.status)
     return True

@@ -93,7 +93,7 @@ def _back_to_waiting(
 def _opted_out(part: OutboundPart, account: Account, lease: Lease, error: TwilioError) -> Progress:
     """Twilio knows of a STOP that we have not seen: from now on it holds here too."""
     progress = _fail_with(part, lease, error, Reason.OPTED_OUT)
-    _follow_opt_out(account.pk, part.conversation, error.fault, timezone.now())
+    _follow_opt_out(account.pk, part, error.fault, timezone.now())
     return progress
 
 
@@ -138,22 +138,24 @@ def on_report(account: Account, part: OutboundPart, fault: TwilioFault, *, now: 
         daily = fault.kind is ErrorClass.DAILY_CAP
         pace.pause(pace.address_of(account), code=fault.code, daily=daily, retry_after=None, now=now)
     elif fault.kind is ErrorClass.OPTED_OUT:
-        _follow_opt_out(account.pk, part.conversation, fault, now, sid=part.sid)
+        _follow_opt_out(account.pk, part, fault, now, sid=part.sid)
     elif fault.kind is ErrorClass.BAD_RECIPIENT:
         _flag(part.conversation_id, fault)
     elif fault.stops_account and not circuits.was_closed_after(account.pk, part.accepted_at or now):
         circuits.trip(account.pk, fault, reported=True, now=now)
 
 
-def _follow_opt_out(
-    account_pk: int, conversation: Conversation, fault: TwilioFault, now: datetime, *, sid: str = ""
-) -> None:
-    """Suppress the recipient and cancel what waits for them; 30004 is only flagged for a person to look at."""
+def _follow_opt_out(account_pk: int, part: OutboundPart, fault: TwilioFault, now: datetime, *, sid: str = "") -> None:
+    """Suppress the recipient and cancel what waits for them; 30004 is only flagged for a person to look at.
+
+    It was so when the text was posted: a START that came since, before we were told, is the later word.
+    """
     if not fault.is_opt_out:
-        _flag(conversation.pk, fault)
+        _flag(part.conversation_id, fault)
         return
-    opt_out.suppress(account_pk, conversation.sender, source=OptOutSource.TWILIO_21610, at=now, sid=sid)
-    logger.warning("recipient.opted_out conversation=%s", conversation.pk)
+    at = part.posted_at or now
+    opt_out.suppress(account_pk, part.conversation.sender, source=OptOutSource.TWILIO_21610, at=at, sid=sid)
+    logger.warning("recipient.opted_out conversation=%s", part.conversation_id)
 
 
 def _flag(conversation_id: int, fault: TwilioFault) -> None:

@@ -25,6 +25,7 @@ class OptOut(models.Model):
     number = models.CharField(max_length=64, help_text="E.164, for example +15551234567")
     out = models.BooleanField("opted out", default=True)
     changed_at = models.DateTimeField("since")
+    last_word_at = models.DateTimeField(help_text="when they last said so, or said the same again")
     source = models.CharField(max_length=32, choices=OptOutSource.choices)
     sid = models.CharField("MessageSid", max_length=64, blank=True, help_text="of the text that said so")
     reason = models.CharField(max_length=200, blank=True, help_text="in the operator's words")

@@ -157,6 +157,12 @@ def whatsapp(number: str) -> str:
     return _WHATSAPP + number
 
 
+def addresses_of(address: str) -> tuple[str, ...]:
+    """Every address as conversations keep it of the person that `address` is one of."""
+    number = number_of(address)
+    return number, whatsapp(number)
+
+
 def mask(address: str) -> str:
     """`address` as logs may show it: "+1555***4567". Anything but a number keeps two characters at most."""
     address = address.strip()

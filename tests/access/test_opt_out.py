@@ -1,5 +1,6 @@
 """The list of those who are not texted: the last word counts, and everything is on the record."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -76,3 +77,19 @@ def test_export_is_a_table_that_no_spreadsheet_takes_for_formulas(desk: int) -> 
     assert (row[0], row[1], row[2], row[4], row[6], row[7]) == (
         "desk", ALICE, "opted out", "operator", "cli:anna", "'=1+1",
     )  # fmt: skip
+
+
+def test_the_last_word_counts_also_when_it_changed_nothing(desk: int) -> None:
+    """Out of order: a stop that says the same again, and then a start that was said before it."""
+
+    def say(change: Callable[..., bool], second: int) -> bool:
+        return change(desk, ALICE, source=WORD, at=NOW + timedelta(seconds=second))
+
+    assert say(opt_out.suppress, 1)
+    assert not say(opt_out.suppress, 3)
+    assert not say(opt_out.restore, 2)
+    assert opt_out.is_out(desk, ALICE)
+    assert say(opt_out.restore, 4)
+    assert not say(opt_out.restore, 6)
+    assert not say(opt_out.suppress, 5)
+    assert not opt_out.is_out(desk, ALICE)

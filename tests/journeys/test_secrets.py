@@ -66,8 +66,9 @@ def test_it_rests_alone_and_wakes_with_its_secret(gateway: Gateway) -> None:
     until(lambda: phone.texts(words, Delivery(path=PATH)).status == 200)
     assert words in phone.hears().body
 
-    told = [line for line in gateway.log.splitlines() if "account=support" in line and " account." in line]
+    told = [line for line in gateway.log.splitlines() if "available account=support" in line]
     assert len(told) == 2, told
+    assert not any("account.changed account=support" in line for line in gateway.log.splitlines())
     assert "store:default:SUPPORT_TOKEN is not stored" in told[0]
     assert "account.available account=support" in told[1]
     assert twilio.auth_token not in gateway.log

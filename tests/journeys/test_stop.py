@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -88,13 +89,16 @@ def test_nobody_is_texted_who_said_stop_until_they_say_start(
 def test_a_stop_while_the_agent_thinks_keeps_its_answer_back(
     gateway: Gateway, twilio: PretendTwilio, agent: PretendAgent, erin: FakePhone
 ) -> None:
+    stopped = Event()
+
     def think(turn: Turn) -> str:
         erin.texts("STOP")
+        stopped.set()
         return "And they lived happily ever after."
 
     agent.replies(think)
     erin.texts(unique("tell me a story"))
-    assert agent.wait_until(lambda: bool(agent.said) and bool(agent.turns_of(erin.number)), 20)
+    assert stopped.wait(20)
     agent.behaves()
     erin.texts("UNSTOP")
     erin.texts(hello := unique("hello"))

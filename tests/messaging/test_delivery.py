@@ -216,6 +216,10 @@ class TestOnRows:
         early, late = ("undelivered", 30008, "2611250101"), ("failed", 30003, "2611250102")
         assert ending(account, [early, late]) == ending(account, [late, early]) == (Delivery.CONFLICTED, 30003)
 
+    def test_a_made_up_status_leaves_no_code_in_whatever_order(self, account: accounts.Account) -> None:
+        made_up, taken = ("made_up", 30003, ""), ("accepted", 0, "")
+        assert ending(account, [made_up, taken]) == ending(account, [taken, made_up]) == (Delivery.ACCEPTED, None)
+
     def test_the_same_status_again_fills_in_a_missing_code(self, account: accounts.Account) -> None:
         assert ending(account, [("failed", 0, ""), ("failed", 30005, "")]) == (Delivery.FAILED, 30005)
 

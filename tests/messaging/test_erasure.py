@@ -12,7 +12,8 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.access import opt_out
 from openclaw_sms.access.audit import Actor
-from openclaw_sms.messaging import decisions, erasure, history, lease, outbox
+from openclaw_sms.config import accounts
+from openclaw_sms.messaging import decisions, dossier, erasure, history, lease, outbox
 from openclaw_sms.messaging.erasure import Erased, NothingStored, StillBusy
 from openclaw_sms.messaging.lease import Lane
 from openclaw_sms.messaging.retention import Housekeeping
@@ -29,10 +30,12 @@ from openclaw_sms.models import (
     OutboundKind,
     OutboundMessage,
     OutboundPart,
+    OwnerNotice,
     PairingRequest,
     PairingState,
     PartState,
     Reason,
+    SmsAccount,
 )
 from tests.messaging import agents
 from tests.support import cast
@@ -258,6 +261,32 @@ class TestOneSender:
         with lease.held(talk.pk, lane), pytest.raises(StillBusy):
             erasure.sender(talk.account_id, cast.ALICE, actor=ANNA, now=timezone.now())
         assert "my secret" in words()
+
+    def test_is_gone_from_what_the_owner_was_told(self, bob: Phone) -> None:
+        SmsAccount.objects.update(owner_numbers=[cast.MALLORY])
+        accounts.forget()
+        bob.texts("let me in")
+        assert any(cast.BOB in stored for stored in words())
+        erased = erasure.sender(bob.account.pk, cast.BOB, actor=ANNA, now=timezone.now())
+        assert erased == Erased(received=1, sent=1)
+        assert not any(cast.BOB in stored for stored in words())
+        assert not any(cast.BOB in notice.sentence + notice.body for notice in OwnerNotice.objects.all())
+
+    @pytest.mark.parametrize("named", [cast.ALICE, f"whatsapp:{cast.ALICE}"])
+    def test_is_gone_on_whatsapp_too(self, alice: Phone, named: str) -> None:
+        SmsAccount.objects.update(whatsapp=True)
+        accounts.forget()
+        alice.texts("my secret")
+        there = Phone(f"whatsapp:{cast.ALICE}", accounts.choose(None))
+        there.texts("my other secret", To=f"whatsapp:{cast.OUR_NUMBER}")
+        known = dossier.of(alice.account.pk, named)
+        assert [text["body"] for text in known["texts_received"]] == ["my secret", "my other secret"]
+        assert len(known["texts_sent"]) == 2
+        erased = erasure.sender(alice.account.pk, named, actor=ANNA, now=timezone.now())
+        assert erased == Erased(received=2, sent=2)
+        assert words() == set()
+        assert not AllowedSender.objects.exists()
+        assert not erasure.is_known(alice.account.pk, named)
 
     def test_that_nobody_knows_is_said(self, talk: Conversation) -> None:
         with pytest.raises(NothingStored):

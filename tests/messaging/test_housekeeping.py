@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
-from openclaw_sms.messaging import housekeeping
+from openclaw_sms.messaging import housekeeping, retention
+from openclaw_sms.models import InboundMessage
+from tests.support.phone import Phone
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +50,14 @@ def test_a_failure_is_one_line_in_the_log_and_the_others_go_on(
 def test_all_are_silent_when_there_is_nothing(caplog: pytest.LogCaptureFixture) -> None:
     housekeeping.once(timezone.now())
     assert caplog.text == ""
+
+
+@pytest.mark.django_db
+def test_old_words_are_erased(alice: Phone, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "_retention", retention.Housekeeping())
+    settings.SMS_RETENTION_DAYS = 30
+    text = alice.texts("hi")
+    InboundMessage.objects.update(received_at=timezone.now() - timedelta(days=31))
+    housekeeping.once(timezone.now())
+    text.refresh_from_db()
+    assert (text.body, bytes(text.form), text.erased_at is None) == ("", b"", False)

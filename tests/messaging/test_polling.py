@@ -91,3 +91,23 @@ def test_nobody_is_asked_while_the_circuit_is_open(part: OutboundPart, twilio: P
     asked = len(twilio.requests)
     assert after(part, LONG) == 0
     assert len(twilio.requests) == asked
+
+
+class TestACircuitThatWaitsForAReport:
+    @pytest.fixture
+    def trial(self, part: OutboundPart) -> OutboundPart:
+        """The text that shows whether all is well again, and no callback reaches us."""
+        circuits.trip(part.conversation.account_id, FAULTS[30034], reported=True, now=timezone.now())
+        OutboundPart.objects.filter(pk=part.pk).update(accepted_at=timezone.now())
+        return part
+
+    @pytest.mark.parametrize("status", ["delivered", "sent"])
+    def test_is_closed_by_what_is_asked_for(self, trial: OutboundPart, twilio: PretendTwilio, status: str) -> None:
+        twilio.ends(twilio.messages[0], status)
+        assert after(trial, LONG) == 1
+        assert circuits.open_circuits() == []
+
+    def test_stays_open_while_the_text_is_refused(self, trial: OutboundPart, twilio: PretendTwilio) -> None:
+        twilio.ends(twilio.messages[0], "undelivered", 30034)
+        assert after(trial, LONG) == 1
+        assert len(circuits.open_circuits()) == 1

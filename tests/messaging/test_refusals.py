@@ -71,6 +71,19 @@ class TestAnOptOut:
         assert opt_out.is_out(conversation.account_id, cast.ALICE)
         assert len(twilio.posts) == 1
 
+    def test_that_is_reported_late_does_not_undo_a_start_that_came_meanwhile(
+        self, conversation: Conversation, twilio: PretendTwilio
+    ) -> None:
+        message = write(conversation, "one")
+        send(conversation)
+        part = only(message)
+        account_pk, number = conversation.account_id, cast.ALICE
+        opt_out.suppress(account_pk, number, source="keyword", at=part.posted_at or timezone.now())
+        assert opt_out.restore(account_pk, number, source="keyword", at=timezone.now())
+        report = told(part, "undelivered", sid=part.sid, code=21610)
+        delivery.record(_account(), report, now=timezone.now() + timedelta(minutes=10))
+        assert not opt_out.is_out(account_pk, number)
+
     def test_of_a_carriers_blocking_is_for_a_person_to_look_at(
         self, conversation: Conversation, twilio: PretendTwilio
     ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.utils import timezone
@@ -24,7 +25,6 @@ from schemathesis.specs.openapi.checks import (
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.models import Conversation, InboundMessage, InboundState, PairingRequest, SmsAccount
-from project.wsgi import application
 from tests.support import cast
 from tests.web.api.conftest import Enter
 
@@ -45,7 +45,7 @@ def api(token: str) -> Iterator[Any]:
     """The API as its server runs it. A request must not close the connection, which is the test's transaction."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield schemathesis.openapi.from_wsgi("/api/v1/schema/", application)
+    yield schemathesis.openapi.from_wsgi("/api/v1/schema/", WSGIHandler())
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 
