@@ -22,15 +22,18 @@ def of_country(account: Account, number: str) -> Reason:
 
 
 def of_strangers(account: Account, number: str, *, now: datetime) -> Reason:
-    """Why `number` (E.164) draws no further text that it did not have to be approved for; NONE when it may."""
+    """Why `number` draws no further text that it did not have to be approved for; NONE when it may.
+
+    `number`: an address as conversations have it. By text and on WhatsApp somebody has what one person has.
+    """
     # All accounts' of the day, which the limits themselves keep few: by time they are found at once, by account not.
     lately = OutboundMessage.objects.filter(kind__in=TO_STRANGERS, created_at__gt=now - DAY)
     ours = [
-        sender
+        number_of(sender)
         for account_pk, sender in lately.values_list("conversation__account__pk", "conversation__sender")
         if account_pk == account.pk
     ]
-    if ours.count(number) >= account.pairing_replies_per_sender:
+    if ours.count(number_of(number)) >= account.pairing_replies_per_sender:
         return Reason.PAIRING_SPENT_SENDER
     return Reason.PAIRING_SPENT if len(ours) >= account.pairing_replies_per_day else Reason.NONE
 

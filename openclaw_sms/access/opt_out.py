@@ -4,6 +4,7 @@ The last word counts, by the time it was said, not by the time it was looked at:
 agent does not undo a STOP that came after it.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from openclaw_sms.models import AuditEvent, OptOut, OutboundPart, Reason
 from openclaw_sms.text.phone import number_of
 
 RECORDED, LIFTED = "opt_out.recorded", "opt_out.lifted"
+_NUMBER = re.compile(r"\+\d{1,15}", re.ASCII)
 CSV_HEADER = ("account", "number", "state", "since", "source", "sid", "by", "reason")
 
 
@@ -85,7 +87,8 @@ def as_rows(opt_outs: QuerySet[OptOut]) -> Iterator[tuple[str, ...]]:
 
 def _inert(word: str) -> str:
     """What a spreadsheet would take for a formula, made text; a number's plus stays."""
-    return f"'{word}" if word[:1] in ("=", "-", "@", "\t", "\r") else word
+    is_formula = word[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") and not _NUMBER.fullmatch(word)
+    return f"'{word}" if is_formula else word
 
 
 def _say(

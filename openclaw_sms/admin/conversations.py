@@ -9,7 +9,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery, Value
+from django.db.models.functions import Replace
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -49,8 +50,10 @@ from openclaw_sms.models import (
     PartState,
 )
 from openclaw_sms.text.media_types import EXTENSIONS, LARGEST_ADAPTED, SHOWN_INLINE
-from openclaw_sms.text.phone import parse_sender
+from openclaw_sms.text.phone import parse_sender, whatsapp
 
+# Of the outer row's sender, as `number_of` has it: who is out is out on WhatsApp too.
+_NUMBER = Replace(OuterRef("sender"), Value(whatsapp("")))
 UNDECIDED = (PartState.FAILED, PartState.UNCERTAIN)
 # Ten full parts: more than anybody types, and a bound on what one slip of the clipboard can cost.
 LONGEST_REPLY = 16_000
@@ -278,7 +281,7 @@ def _glances(pks: list[int]) -> dict[int, Glance]:
         asked=Exists(asked.filter(state=PairingState.PENDING, expires_at__gt=timezone.now())),
         parked=Exists(received.filter(state=InboundState.PARKED, erased_at__isnull=True)),
         asked_to_stop=F("flag"),
-        out=Exists(OptOut.objects.filter(account=OuterRef("account"), number=OuterRef("sender"), out=True)),
+        out=Exists(OptOut.objects.filter(account=OuterRef("account"), number=_NUMBER, out=True)),
         undecided=Exists(parts.filter(state__in=UNDECIDED, message__erased_at__isnull=True)),
         at_work=Exists(received.filter(state__in=WAITING)),
         sending=Exists(parts.filter(state__in=UNSENT)),

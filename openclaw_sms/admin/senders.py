@@ -19,6 +19,7 @@ from openclaw_sms.admin.components import ReadOnlyAdmin, may_decide, operator
 from openclaw_sms.messaging import dossier, erasure, flags
 from openclaw_sms.messaging.erasure import NothingStored, StillBusy
 from openclaw_sms.models import AuditEvent, Conversation, OptOut, OptOutSource
+from openclaw_sms.text.phone import number_of
 
 LONGEST_REASON = 200
 HISTORY_SHOWN = 20
@@ -86,7 +87,7 @@ class SenderDecisions(ReadOnlyAdmin[Conversation]):
 
 def standing(request: HttpRequest, conversation: Conversation) -> dict[str, object]:
     """What the thread's page shows of its sender."""
-    row = OptOut.objects.filter(account_id=conversation.account_id, number=conversation.sender).first()
+    row = OptOut.objects.filter(account_id=conversation.account_id, number=number_of(conversation.sender)).first()
     return {
         "opt_out": row if row is not None and row.out else None,
         "opt_out_history": history(conversation.account_id, conversation.sender),

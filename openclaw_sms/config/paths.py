@@ -19,13 +19,19 @@ class UnusablePath(ValueError):
 
 def normalise_path(raw: str) -> str:
     """The one form in which paths are compared: decoded, a slash in front, none at the end. Blank is the default."""
-    return unquote(spelled(raw)) or DEFAULT_WEBHOOK_PATH
+    return _decoded(raw, errors="replace")
 
 
 def spelled(raw: str) -> str:
     """`raw` with a slash in front and none at the end, encoded as it was; blank stays blank."""
     written = raw.strip()
     return "/" + written.strip("/") if written else ""
+
+
+def _decoded(raw: str, *, errors: str) -> str:
+    """An encoded slash at the end is a slash at the end: none of a request's is compared."""
+    written = spelled(raw)
+    return unquote(written, errors=errors).rstrip("/") or "/" if written else DEFAULT_WEBHOOK_PATH
 
 
 def is_reserved(path: str) -> bool:
@@ -42,7 +48,7 @@ def refuse_unusable(raw: str) -> None:
             "must be a path, for example /webhooks/sms; the whole address belongs into publicWebhookUrl"
         )
     try:
-        path = unquote(spelled(raw), errors="strict") or DEFAULT_WEBHOOK_PATH
+        path = _decoded(raw, errors="strict")
     except UnicodeDecodeError:
         raise UnusablePath("has percent-encoding that is not UTF-8") from None
     if not path.isprintable():

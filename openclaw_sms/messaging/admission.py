@@ -12,7 +12,7 @@ from openclaw_sms.config.secrets import resolver
 from openclaw_sms.messaging import outbox
 from openclaw_sms.messaging.gate import Withheld
 from openclaw_sms.messaging.sentences import say
-from openclaw_sms.models import AllowedSender, Conversation, OutboundKind, PairingRequest
+from openclaw_sms.models import AllowedSender, Conversation, OutboundKind, PairingRequest, PairingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,20 @@ def approve(
 ) -> Admission:
     """Approve `code` and, with `notify`, put the news into the outbox. Raises `PairingError`."""
     with transaction.atomic():
+        if notify:
+            _hold_conversation(code, account_pk)
         approval = pairing.approve(code, actor=actor, now=now, account_pk=account_pk)
         warning = _tell(approval.request, actor, now) if notify else _opted_out(approval.request)
     return Admission(approval.request, approval.sender, warning)
+
+
+def _hold_conversation(code: str, account_pk: int | None) -> None:
+    """The stranger's conversation before the account's requests, as a turn of theirs takes them."""
+    requests = PairingRequest.objects.filter(code=code.strip().upper(), state=PairingState.PENDING)
+    if account_pk is not None:
+        requests = requests.filter(account_id=account_pk)
+    for account, sender in requests.values_list("account_id", "sender"):
+        list(Conversation.objects.select_for_update(no_key=True).filter(account_id=account, sender=sender))
 
 
 def _opted_out(request: PairingRequest) -> str:

@@ -112,7 +112,9 @@ def _release(account_pk: int) -> None:
         conversation__account_id=account_pk, state=PartState.QUEUED, reason=Reason.CIRCUIT_OPEN
     )
     conversations = list(waiting.order_by("conversation_id").values_list("conversation_id", flat=True).distinct())
-    waiting.update(next_attempt_at=None)
+    with transaction.atomic():
+        OutboundPart.lock(waiting)
+        waiting.update(next_attempt_at=None)
     for conversation in conversations[:WOKEN_AT_ONCE]:
         queue.wake_outbox(conversation)
 

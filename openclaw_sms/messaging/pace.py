@@ -22,6 +22,8 @@ BURST = 3
 # A place is kept this long for a worker that comes late. A later one books anew, or a pause would end in a flood.
 PLACE_HOLDS = timedelta(seconds=10)
 
+# Segments a second: one an hour.
+SLOWEST = 1 / 3600
 # A backlog this long is compared with what is booked.
 UNLIKELY_BACKLOG = timedelta(minutes=2)
 
@@ -59,12 +61,17 @@ def place(account: Account, *, segments: int, booked: datetime | None, now: date
 
 
 def _book(number: SenderNumber, segments: int, rate: float, now: datetime) -> datetime:
-    each = timedelta(seconds=1 / (rate if rate > 0 else DEFAULT_SEGMENTS_PER_SECOND))
+    each = _interval(rate)
     free_at = max(number.next_free_at or now, now)
     if free_at - now > UNLIKELY_BACKLOG:
         free_at = min(free_at, now + each * _booked_segments())
     SenderNumber.objects.filter(pk=number.pk).update(next_free_at=free_at + each * segments)
     return max(now, free_at - each * (BURST - 1))
+
+
+def _interval(rate: float) -> timedelta:
+    """From one segment to the next. A rate next to nothing is one that no date can be reckoned with."""
+    return timedelta(seconds=1 / (max(rate, SLOWEST) if rate > 0 else DEFAULT_SEGMENTS_PER_SECOND))
 
 
 def _booked_segments() -> int:

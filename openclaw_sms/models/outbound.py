@@ -141,7 +141,15 @@ class OutboundPart(StatefulModel):
             )
         )
         waiting = cls.objects.filter(conversation_id__in=lanes, state__in=(PartState.QUEUED, PartState.BLOCKED))
+        cls.lock(waiting)
         return waiting.update(state=PartState.CANCELLED, reason=reason, detail=reason.label, next_attempt_at=None)
+
+    @classmethod
+    def lock(cls, parts: "models.QuerySet[OutboundPart]") -> None:
+        """Until the transaction ends: in the order in which a part that is given up takes those behind it along, so
+        that two who are about to change several of them wait for each other and not both."""
+        in_order = parts.order_by("conversation_id", "message_id", "number")
+        list(in_order.select_for_update(of=("self",)).values_list("pk", flat=True))
 
     def block_rest(self) -> None:
         """Hold back the later parts of the message: half an answer with a hole in it misleads."""

@@ -70,12 +70,13 @@ def test_every_change_is_on_the_record_with_who_and_why(desk: int) -> None:
     assert back.detail == {"source": "operator", "reason": "She called and asked for it."}
 
 
-def test_export_is_a_table_that_no_spreadsheet_takes_for_formulas(desk: int) -> None:
-    opt_out.suppress(desk, ALICE, source=OPERATOR, at=NOW, actor=Actor("cli:anna"), reason="=1+1")
+@pytest.mark.parametrize("formula", ["=1+1", "+1+cmd|' /C calc'!A0", "@SUM(1)", "-1"])
+def test_export_is_a_table_that_no_spreadsheet_takes_for_formulas(desk: int, formula: str) -> None:
+    opt_out.suppress(desk, ALICE, source=OPERATOR, at=NOW, actor=Actor("cli:anna"), reason=formula)
     header, row = opt_out.as_rows(opt_out.listed(desk))
     assert header == opt_out.CSV_HEADER
     assert (row[0], row[1], row[2], row[4], row[6], row[7]) == (
-        "desk", ALICE, "opted out", "operator", "cli:anna", "'=1+1",
+        "desk", ALICE, "opted out", "operator", "cli:anna", f"'{formula}",
     )  # fmt: skip
 
 

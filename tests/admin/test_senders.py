@@ -52,6 +52,14 @@ class TestTheThread:
         assert "Reply by hand" not in page
         assert "They have opted out and cannot be texted." in page
 
+    def test_says_so_on_whatsapp_too(self, console: Client, gone: Conversation) -> None:
+        there = Conversation.objects.create(
+            account=gone.account, sender=f"whatsapp:{ALICE}", last_activity_at=timezone.now()
+        )
+        assert "This account texts them no more; they can text START." in console.get(page_of(there)).content.decode()
+        listed = console.get(reverse("admin:openclaw_sms_conversation_changelist")).content.decode()
+        assert listed.count("opted out</span>") == 2
+
     def test_offers_no_answer_to_the_texts_of_who_is_out(self, console: Client, gone: Conversation) -> None:
         received(gone.account, ALICE, "hm", InboundState.REFUSED, Reason.OPTED_OUT)
         page = console.get(page_of(gone)).content.decode()

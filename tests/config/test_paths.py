@@ -17,6 +17,7 @@ from openclaw_sms.config.paths import UnusablePath
         ("/webhooks/%73ms", "/webhooks/sms"),
         ("/caf%C3%A9", "/café"),
         ("/a%2Fb", "/a/b"),
+        ("/a%2F", "/a"),
         ("/A/b", "/A/b"),
         ("/a//b", "/a//b"),
         ("/" + "x/" * 90, "/" + "/".join("x" * 90)),
@@ -36,6 +37,7 @@ def test_spellings_of_one_path_are_one(raw: str, path: str) -> None:
     [
         ("/", "belongs to the gateway"),
         ("//", "belongs to the gateway"),
+        ("%2F", "belongs to the gateway"),
         ("/admin", "belongs to the gateway"),
         ("api/v1/sms", "belongs to the gateway"),
         ("/%61dmin/login", "belongs to the gateway"),

@@ -1,5 +1,6 @@
 """A sending number keeps its rate, and conversations take turns."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -149,3 +150,10 @@ def test_a_clock_that_was_set_back_silences_no_number(account: Account) -> None:
 def test_the_sandbox_has_no_carrier_and_is_quicker(account: Account) -> None:
     assert account.segments_per_second == accounts.DEFAULT_SEGMENTS_PER_SECOND == 1.0
     assert accounts.SANDBOX_SEGMENTS_PER_SECOND > 1.0
+
+
+@pytest.mark.parametrize("rate", [1e-300, 5e-324])
+def test_a_rate_next_to_nothing_is_still_one(account: Account, rate: float) -> None:
+    now = timezone.now()
+    assert book(replace(account, segments_per_second=rate), segments=3, now=now).at == now
+    assert SenderNumber.objects.get().next_free_at == now + timedelta(hours=3)

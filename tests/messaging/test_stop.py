@@ -302,6 +302,16 @@ class TestStrangersCostLittle:
         assert len(bob.heard()) == 3
         assert outcome(last) == (InboundState.REFUSED, Reason.PAIRING_SPENT_SENDER)
 
+    def test_on_whatsapp_nobody_gets_another_three(self, bob: Phone) -> None:
+        change(whatsapp=True)
+        for _ in range(3):
+            bob.texts("hello")
+            PairingRequest.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        there = Phone(f"whatsapp:{cast.BOB}", accounts.choose(None))
+        last = there.texts("hello", To=f"whatsapp:{cast.OUR_NUMBER}")
+        assert there.heard() == []
+        assert outcome(last) == (InboundState.REFUSED, Reason.PAIRING_SPENT_SENDER)
+
     def test_the_day_is_the_last_24_hours(self, bob: Phone) -> None:
         change(pairing_replies_per_sender=1)
         bob.texts("hello")
