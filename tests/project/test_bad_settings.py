@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.loopback import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -62,7 +64,7 @@ def test_a_setting_that_cannot_be_used_is_named_in_one_line(name: str, value: st
     ],
 )
 def test_a_gateway_that_could_not_work_does_not_start(variables: dict[str, str], word: str, tmp_path: Path) -> None:
-    refused = run(tmp_path, variables, "gateway", "--port", "8977")
+    refused = run(tmp_path, variables, "gateway", "--port", str(free_port()))
     assert refused.returncode == 1
     assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
     assert word in refused.stderr

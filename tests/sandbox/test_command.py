@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from openclaw_sms.config.sources import IDENTIFYING_NAMES
 from openclaw_sms.models import SmsAccount
+from tests.support.loopback import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -51,16 +52,18 @@ def password_in(file: Path) -> str:
 
 
 def test_it_becomes_the_gateway_on_the_port_asked_for(file: Path, became: list[list[str]]) -> None:
-    sandbox("--port", "8123")
+    port = str(free_port())
+    sandbox("--port", port)
     (command,) = became
-    assert command[2:] == ["gateway", "--host", "127.0.0.1", "--port", "8123"]
+    assert command[2:] == ["gateway", "--host", "127.0.0.1", "--port", port]
     assert Path(command[1]).name == "manage.py"
 
 
 def test_it_writes_a_state_file_for_its_owner_only(file: Path, became: list[list[str]]) -> None:
-    sandbox("--port", "8123")
+    port = free_port()
+    sandbox("--port", str(port))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert json.loads(file.read_text())["public_webhook_url"] == "http://127.0.0.1:8123/webhooks/sms"
+    assert json.loads(file.read_text())["public_webhook_url"] == f"http://127.0.0.1:{port}/webhooks/sms"
 
 
 def test_the_login_opens_the_console_and_stays_logged_in(file: Path, became: list[list[str]]) -> None:

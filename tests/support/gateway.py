@@ -38,7 +38,7 @@ STOP_LIMIT = 15.0  # seconds a gateway without work may take to stop
 HEARING_LIMIT = 15.0  # seconds from a text to its answer: far above the usual, far below a person's patience
 POLL = 0.05
 # Limits that would slow a journey down, or stop it: they are for people, and have tests of their own.
-GENEROUS = {"segments_per_second": 1000, "inbound_per_minute": 100_000, "replies_per_hour": 100_000}
+GENEROUS = {"segments_per_second": 100, "inbound_per_minute": 10_000, "replies_per_hour": 10_000}
 AGENT_TRIES = 3  # enough for an agent that is down twice, few enough to see them run out
 
 WORKER_STARTED = "worker.started"
