@@ -47,13 +47,14 @@ def flag(name: str) -> bool:
     raise ImproperlyConfigured(f"{name} must be true or false.")
 
 
-def whole_number(name: str, default: int, *, least: int = 1) -> int:
+def whole_number(name: str, default: int, *, least: int = 1, most: int = 1_000_000) -> int:
+    """A number that clocks and calendars can still reckon with: a larger one would fail where it is used."""
     raw = os.environ.get(name, "").strip()
     if not raw:
         return default
-    if raw.isascii() and raw.isdigit() and int(raw) >= least:
+    if raw.isascii() and raw.isdigit() and len(raw) < 10 and least <= int(raw) <= most:
         return int(raw)
-    raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}.")
+    raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}.")
 
 
 def choice(name: str, options: tuple[str, ...]) -> str:

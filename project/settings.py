@@ -154,7 +154,7 @@ SMS_WEB_THREADS = environment.whole_number("SMS_WEB_THREADS", 8, least=2)
 SMS_SHUTDOWN_GRACE = timedelta(seconds=environment.whole_number("SMS_SHUTDOWN_GRACE", 25))
 
 # Days after which the words of texts are erased; 0 keeps them.
-SMS_RETENTION_DAYS = environment.whole_number("SMS_RETENTION_DAYS", 0, least=0)
+SMS_RETENTION_DAYS = environment.whole_number("SMS_RETENTION_DAYS", 0, least=0, most=36_500)
 
 # --- Twilio and the agent ----------------------------------------------------------------------------------------
 

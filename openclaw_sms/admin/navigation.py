@@ -78,18 +78,26 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _items(request: HttpRequest, places: tuple[Place, ...]) -> list[dict[str, Any]]:
-    return [_item(place) for place in places if _may_see(request, place.model)]
+    return [_item(request, place) for place in places if _may_see(request, place.model)]
 
 
-def _item(place: Place) -> dict[str, Any]:
+def _item(request: HttpRequest, place: Place) -> dict[str, Any]:
+    address = reverse(f"admin:{place.model.replace('.', '_')}_changelist")
     item = {
         "title": place.title,
         "icon": place.icon,
-        "link": reverse(f"admin:{place.model.replace('.', '_')}_changelist") + place.only,
+        "link": address + place.only,
+        "active": request.path.startswith(address) and _narrowed_to(request) == place.only,
     }
     if place.badge is not None and (count := place.badge()):
         item["badge"] = count
     return item
+
+
+def _narrowed_to(request: HttpRequest) -> str:
+    """The `only` of the one place that shows the list as this request asks for it; "" for the whole list's."""
+    narrower = {place.only for place in EVERY_DAY if place.only}
+    return next((only for only in narrower if only == f"?{request.GET.urlencode()}"), "")
 
 
 def _may_see(request: HttpRequest, model: str) -> bool:

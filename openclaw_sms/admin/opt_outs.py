@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from openclaw_sms.access import audit, opt_out
 from openclaw_sms.admin import senders
@@ -26,7 +27,9 @@ from openclaw_sms.text.phone import InvalidNumber, normalise_number
 class OptOutForm(RowForm[OptOut]):
     """A number that asked in another way: by phone, by mail."""
 
-    reason = forms.CharField(max_length=senders.LONGEST_REASON, help_text="Why, for the audit trail.")
+    reason = forms.CharField(
+        max_length=senders.LONGEST_REASON, help_text="Why, for the audit trail.", widget=UnfoldAdminTextInputWidget()
+    )
 
     class Meta:
         model = OptOut

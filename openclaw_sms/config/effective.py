@@ -79,14 +79,16 @@ def at(path: str) -> Any:
         found = _with_implicit_default(found)
     for position, step in enumerate(steps):
         if not isinstance(found, dict) or step not in found:
-            here = ".".join(steps[:position])
-            known = found if isinstance(found, dict) else {}
-            hint = validation.suggestion(step, known)
-            raise NoSuchPath(
-                f"{'.'.join(steps[: position + 1])} is not a setting{f' of {here}' if here else ''}{hint}"
-            )
+            raise _nowhere(steps[:position], step, found if isinstance(found, dict) else {})
         found = found[step]
     return found
+
+
+def _nowhere(before: list[str], step: str, known: dict[str, Any]) -> NoSuchPath:
+    here, hint = ".".join(before), validation.suggestion(step, known)
+    if before == ["channels", "sms", ACCOUNTS]:
+        return NoSuchPath(f"{here}.{step}: there is no such account{hint}")
+    return NoSuchPath(f"{'.'.join([*before, step])} is not a setting{f' of {here}' if here else ''}{hint}")
 
 
 def printed(found: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from openclaw_sms.config import accounts, document, json5, validation
@@ -69,15 +70,25 @@ def plan(patch: Any) -> Plan:
 
 
 def apply(patch: Any, *, now: datetime) -> Plan:
-    """Do what `plan` says, in the caller's transaction. Raises `Refused`.
+    """Do what `plan` says, in the caller's transaction. Raises `Refused`, also for an account beside the sandbox.
 
     A running gateway follows within seconds.
     """
     document.lock()
     planned = plan(patch)
+    _refuse_beside_sandbox(planned)
     document.store(planned.before, planned.after, now=now)
     transaction.on_commit(accounts.forget)
     return planned
+
+
+def _refuse_beside_sandbox(planned: Plan) -> None:
+    """A new account would take the sandbox's path and its place as the default, and the next sandbox not start."""
+    added = set(validation.listed(planned.after)) - set(validation.listed(planned.before))
+    if settings.SMS_SANDBOX and added:
+        raise Refused(
+            "The sandbox is on, and no real account is set up beside it: run `manage.py sandbox off` first."
+        )
 
 
 def merged(target: Any, patch: Any) -> Any:

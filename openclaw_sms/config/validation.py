@@ -73,7 +73,7 @@ def notes(document: Document) -> Iterator[str]:
     if wanted and wanted not in listed(document):
         yield f"{ROOT}.{DEFAULT_ACCOUNT} names {wanted}, and there is no such account."
     if settings.SMS_SANDBOX and listed(document):
-        yield "The sandbox is on, so texts go to its pretend Twilio; `manage.py sandbox off` ends that."
+        yield "The sandbox is on, and real accounts do not run beside it: run `manage.py sandbox off` first."
 
 
 def listed(document: Document) -> list[str]:

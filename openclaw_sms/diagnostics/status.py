@@ -66,10 +66,10 @@ def snapshot(account: Account, known: Accounts, *, now: datetime, probe: Probe |
 
 
 def _lifecycle(account: Account, *, served: bool, worker: bool) -> str:
-    """Blocked: switched on, but its webhook cannot be served. Stopped: switched off, not set up, or no worker."""
+    """Blocked: switched on, but its webhook or its secret is missing. Stopped: off, not set up, or no worker."""
     if not account.enabled or not account.configured:
         return "stopped"
-    if not served:
+    if not served or account.unavailable:
         return "blocked"
     return "ready" if worker else "stopped"
 

@@ -57,6 +57,13 @@ class TestTextsReceived:
         assert reverse(f"{RECEIVED}_answer", args=[text.pk]) in page
 
 
+def marked(console: Client, address: str) -> list[str]:
+    """The places of the sidebar that say "you are here"."""
+    page = console.get(address)
+    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+    return [item["title"] for item in items if item["active"]]
+
+
 class TestDeadLetters:
     @pytest.fixture
     def letter(self, alice: Conversation) -> InboundMessage:
@@ -70,6 +77,9 @@ class TestDeadLetters:
         (place,) = [item for item in items if item["title"] == "Dead letters"]
 
         assert place["badge"] == "1"
+        assert marked(console, place["link"]) == ["Dead letters"]
+        assert marked(console, reverse(f"{RECEIVED}_changelist")) == ["Texts received"]
+        assert marked(console, reverse(f"{RECEIVED}_change", args=[letter.pk])) == ["Texts received"]
         assert Reason.AGENT_FAILED.label in console.get(place["link"]).content.decode()
 
     def test_are_resubmitted_from_the_list_and_the_second_time_is_told(

@@ -122,7 +122,7 @@ def test_what_is_printed_is_json5_and_can_be_patched_back_but_for_the_secrets() 
             "channels.sms.fromNumbr",
             "channels.sms.fromNumbr is not a setting of channels.sms; did you mean fromNumber?",
         ),
-        ("channels.sms.accounts.sales", "channels.sms.accounts.sales is not a setting of channels.sms.accounts"),
+        ("channels.sms.accounts.sales", "channels.sms.accounts.sales: there is no such account."),
         ("channels.sms.name.x", "channels.sms.name.x is not a setting of channels.sms.name."),
         ("channels.sms.", "channels.sms. is not a setting"),
     ],

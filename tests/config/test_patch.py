@@ -248,9 +248,24 @@ class TestAnAccount:
         assert lines(apply(sms(accounts={"default": {"name": "x"}}))) == ['+ channels.sms.accounts.default.name: "x"']
 
 
-def test_beside_the_sandbox_a_note_says_where_texts_go(settings: Settings) -> None:
-    settings.SMS_SANDBOX = {"account_sid": "AC"}
-    assert "sandbox off" in apply(sms(**COMPLETE)).notes[0]
+class TestBesideTheSandbox:
+    def test_a_plan_says_what_must_be_done_first(self, settings: Settings) -> None:
+        settings.SMS_SANDBOX = {"account_sid": "AC"}
+        assert "sandbox off" in patch.plan(sms(**COMPLETE)).notes[0]
+
+    @pytest.mark.parametrize("changes", [COMPLETE, {"accounts": {"support": COMPLETE}}])
+    def test_no_real_account_is_added(self, settings: Settings, changes: dict[str, Any]) -> None:
+        settings.SMS_SANDBOX = {"account_sid": "AC"}
+        with pytest.raises(Refused, match="sandbox off"):
+            apply(sms(**changes))
+        assert document.stored() == document.stored() | {"channels": {"sms": {}}}
+
+    def test_what_adds_no_account_is_applied_and_accounts_of_before_can_be_removed(self, settings: Settings) -> None:
+        apply(sms(accounts={"support": COMPLETE}))
+        settings.SMS_SANDBOX = {"account_sid": "AC"}
+        assert lines(apply(sms(inboundPerMinute=10))) == ["+ channels.sms.inboundPerMinute: 10"]
+        apply(sms(accounts={"support": None}))
+        assert "accounts" not in document.stored()["channels"]["sms"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -91,6 +91,10 @@ class TestStatus:
             ({"enabled": False}, ("disabled", "stopped")),
             ({"auth_token": ""}, ("unconfigured", "stopped")),
             ({"public_webhook_url": ""}, ("configured", "blocked")),
+            (
+                {"auth_token": "", "auth_token_ref": {"source": "env", "provider": "default", "id": "NOT_SET"}},
+                ("configured", "blocked"),
+            ),
         ],
     )
     def test_tells_what_keeps_it_from_working(

@@ -188,6 +188,11 @@ class TestTheCommand:
         with pytest.raises(CommandError, match="set SMS_RETENTION_DAYS, or give --days N"):
             call_command("retention")
 
+    @pytest.mark.parametrize("days", ["0", "-1", "x", "1.5", "36501", "9" * 5000])
+    def test_takes_no_days_that_cannot_be_reckoned_with(self, days: str, db: None) -> None:
+        with pytest.raises(CommandError, match="give a whole number from 1 to 36500"):
+            call_command("retention", f"--days={days}")
+
 
 class TestOneSender:
     @pytest.fixture

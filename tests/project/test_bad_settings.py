@@ -33,6 +33,8 @@ def run(tmp_path: Path, variables: dict[str, str], *words: str) -> "subprocess.C
     ("name", "value"),
     [
         ("SMS_WORKER_THREADS", "zero"),
+        ("SMS_RETENTION_DAYS", "36501"),
+        ("SMS_SHUTDOWN_GRACE", "99999999999999"),
         ("SMS_AGENT_TIMEOUT", "0"),
         ("SMS_QUEUE_URL", "nonsense"),
         ("SMS_QUEUE_URL", "redis://u:s3cretpw/more@127.0.0.1/x"),

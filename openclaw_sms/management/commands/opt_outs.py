@@ -74,7 +74,8 @@ class Command(GatewayCommand):
             csv.writer(out).writerows(table)
         audit.record("opt_out.exported", actor=shell_actor(), at=timezone.now(), rows=len(table) - 1)
         if output:
-            self.stdout.write(f"Wrote {len(table) - 1} opt-outs.")
+            count = len(table) - 1
+            self.stdout.write(f"Wrote {count} opt-out{'' if count == 1 else 's'}.")
 
     def _decide(self, **options: Any) -> None:
         reason = " ".join(options["reason"].split())[:200]
