@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from openclaw_sms.agents.base import Reply
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import enclosures
 from openclaw_sms.messaging.enclosures import Enclosure, UnsendableMedia
@@ -218,3 +219,10 @@ def test_nothing_shows_what_is_sent() -> None:
     shown = repr(PICTURE) + repr(Enclosure(url="https://example.com/secret"))
     assert "PNG" not in shown
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize("piece", ["![](data:", "![", "![](data:x ", "![](   ", "![a](data:x"])
+def test_a_reply_that_only_looks_like_pictures_costs_no_time(piece: str) -> None:
+    """Hours, were it looked at again from every bracket: a reply is what somebody may talk the agent into."""
+    text = piece * (1_000_000 // len(piece))
+    assert enclosures.lifted(Reply(text)) == Reply(text)
