@@ -1,10 +1,11 @@
 """The durable inbox: a text is on the disk before anybody is told that it arrived."""
 
+import functools
 import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from openclaw_sms.config.accounts import Account
 from openclaw_sms.messaging import counters, events, keywords, media, queue
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 # PostgreSQL's text cannot hold it; the raw form keeps it.
 NUL = "\x00"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+DEADLOCK_DETECTED = "40P01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,24 @@ def accept(account: Account, text: InboundText, *, form: bytes, now: datetime, b
     Nothing about the text is judged here, not even its AccountSid: a text that is stored can be explained. STOP alone
     is obeyed as it is stored.
     """
-    accepted = _store(account, text, form, now, backfilled=backfilled)
+    store = functools.partial(_store, account, text, form, now, backfilled=backfilled)
+    try:
+        accepted = store()
+    except OperationalError as error:
+        if not _is_deadlock(error):
+            raise
+        accepted = store()  # Twilio hardly tries again, and the transaction that won has ended
     if accepted.new:
         queue.wake_inbound(accepted.inbound_id)
     counters.count(counters.TEXTS_ACCEPTED if accepted.new else counters.TEXTS_REPEATED, account=account.id)
     event = "text.accepted" if accepted.new else "text.repeated"
     logger.info("%s account=%s sid=%s sender=%s", event, account.id, text.sid, mask(text.sender))
     return accepted
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    """PostgreSQL's: it ends one of the two transactions (https://www.postgresql.org/docs/15/errcodes-appendix.html)."""
+    return getattr(error.__cause__, "sqlstate", None) == DEADLOCK_DETECTED
 
 
 def _store(account: Account, text: InboundText, form: bytes, now: datetime, *, backfilled: bool) -> Accepted:
