@@ -73,6 +73,7 @@ SURVIVED_CRASHES = 4
 # The first time the process died for another reason, most likely: a restart, a new release.
 CRASHES_WITHOUT_A_PAUSE = 1
 OVER_THE_LIMIT_WITHIN = timedelta(minutes=1)
+UNCOUNTED = (Reason.STOP_WORD, Reason.START_WORD, Reason.HELP_WORD, Reason.OPTED_OUT)
 
 MISMATCHES = {
     Mismatch.ACCOUNT_SID: Reason.WRONG_ACCOUNT_SID,
@@ -542,8 +543,8 @@ def is_over_the_limit(text: InboundMessage, per_minute: int) -> bool:
     """Whether the sender's texts in the minute up to this one fill the account's limit without it.
 
     Counted by the time they were received, not by the time somebody looks: a backlog is not a flood. Those that were
-    throttled do not count, so that of a steady stream the limit's share is answered. A text that an operator wants
-    answered is not held up again.
+    throttled do not count, so that of a steady stream the limit's share is answered, nor do STOP and its kin, which
+    no agent sees. A text that an operator wants answered is not held up again.
     """
     if text.answer_asked_at is not None:
         return False
@@ -553,8 +554,8 @@ def is_over_the_limit(text: InboundMessage, per_minute: int) -> bool:
         received_at__gt=text.received_at - OVER_THE_LIMIT_WITHIN,
         received_at__lte=text.received_at,
         pk__lt=text.pk,
-    ).exclude(state=InboundState.THROTTLED)
-    return earlier.count() >= per_minute
+    )
+    return earlier.exclude(state=InboundState.THROTTLED).exclude(reason__in=UNCOUNTED).count() >= per_minute
 
 
 def rule(account: Account, address: str) -> Ruling:

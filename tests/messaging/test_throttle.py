@@ -83,3 +83,9 @@ def test_the_operator_may_have_one_answered(alice: Phone) -> None:
     decisions.answer_now(text, actor=ANNA, now=timezone.now())
     work()
     assert states() == [InboundState.ANSWERED] * 3
+
+
+def test_stop_and_its_kin_do_not_count(alice: Phone) -> None:
+    for word in ("STOP", "is anybody there", "START", "HELP", "STOP", "START"):
+        alice.texts(word)
+    assert alice.texts("hello").state == InboundState.ANSWERED
