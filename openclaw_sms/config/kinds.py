@@ -120,7 +120,7 @@ def secret(value: Any) -> str | Unreadable:
 
 def secret_or_ref(value: Any) -> str | dict[str, str] | Unreadable:
     """A secret, or an object that says where it is: a SecretRef."""
-    if not isinstance(value, dict):
+    if not reference.is_reference(value):
         try:
             return secret(value)
         except Unfit as unfit:

@@ -305,3 +305,11 @@ def test_providers_of_secrets_are_kept_and_handed_out() -> None:
 def test_a_default_account_that_is_none_is_noted_and_not_refused() -> None:
     plan = apply(sms(**COMPLETE, defaultAccount="nobody"))
     assert plan.notes == ("channels.sms.defaultAccount names nobody, and there is no such account.",)
+
+
+@pytest.mark.parametrize("short", ["${MY_TOKEN}", "$MY_TOKEN"])
+def test_the_short_form_of_a_reference_is_kept_as_a_reference_and_not_as_a_token(short: str) -> None:
+    apply({"channels": {"sms": {"authToken": short}}})
+    channel = ChannelSettings.objects.get()
+    assert channel.auth_token is None
+    assert channel.auth_token_ref == {"source": "env", "provider": "default", "id": "MY_TOKEN"}
