@@ -20,6 +20,7 @@ from openclaw_sms.admin.components import (
     ConsoleAdmin,
     ReadOnlyAdmin,
     RowForm,
+    as_number,
     badge,
     may_decide,
     operator,
@@ -28,10 +29,8 @@ from openclaw_sms.admin.components import (
 )
 from openclaw_sms.admin.decisions import DecidingAdmin, Decision, Outcome, Verdict
 from openclaw_sms.admin.thread import would_be_answered
-from openclaw_sms.config import accounts
 from openclaw_sms.messaging import admission
 from openclaw_sms.models import AllowedSender, AuditEvent, PairingRequest, PairingState, SenderSource
-from openclaw_sms.text.phone import InvalidNumber, normalise_number
 
 TONES = {PairingState.PENDING: "act", PairingState.APPROVED: "good"}
 ANY_STATE = "any"
@@ -158,11 +157,8 @@ class AllowedSenderForm(RowForm[AllowedSender]):
         fields = ("account", "number", "note")
 
     def clean_number(self) -> str:
-        """Any spelling of a number, as E.164. `*` is not a number: only configuration may let everybody in."""
-        try:
-            return normalise_number(self.cleaned_data["number"], region=accounts.default_region())
-        except InvalidNumber as error:
-            raise forms.ValidationError(str(error)) from None
+        """`*` is refused: only configuration may let everybody in."""
+        return as_number(self.cleaned_data["number"])
 
     def clean(self) -> dict[str, object]:
         found = super().clean() or self.cleaned_data

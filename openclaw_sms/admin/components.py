@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -49,6 +49,14 @@ else:
 Row = TypeVar("Row", bound=Model)
 
 SNIPPET = 60
+
+
+def as_number(entered: str) -> str:
+    """Any spelling of a number, as E.164, for a form's `clean_number`. `*` is not a number."""
+    try:
+        return normalise_number(entered, region=accounts.default_region())
+    except InvalidNumber as error:
+        raise ValidationError(str(error)) from None
 
 
 class CompletedChangeList(DjangoChangeList):

@@ -17,11 +17,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from openclaw_sms.access import audit, opt_out
 from openclaw_sms.admin import senders
-from openclaw_sms.admin.components import ReadOnlyAdmin, RowForm, badge, may_decide, operator
+from openclaw_sms.admin.components import ReadOnlyAdmin, RowForm, as_number, badge, may_decide, operator
 from openclaw_sms.admin.senders import NotSaid
-from openclaw_sms.config import accounts
 from openclaw_sms.models import Conversation, OptOut, OptOutSource, OwnerNotice
-from openclaw_sms.text.phone import InvalidNumber, normalise_number
 
 
 class OptOutForm(RowForm[OptOut]):
@@ -36,10 +34,7 @@ class OptOutForm(RowForm[OptOut]):
         fields = ("account", "number", "reason")
 
     def clean_number(self) -> str:
-        try:
-            return normalise_number(self.cleaned_data["number"], region=accounts.default_region())
-        except InvalidNumber as error:
-            raise forms.ValidationError(str(error)) from None
+        return as_number(self.cleaned_data["number"])
 
     def clean(self) -> dict[str, object]:
         found = super().clean() or self.cleaned_data
